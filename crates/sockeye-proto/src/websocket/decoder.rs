@@ -1,0 +1,182 @@
+//! Bytes in, messages out (RFC 6455 sections 5 and 6.2).
+//!
+//! Never holds memory between messages, and never answers: a ping is told, not ponged.
+
+use std::mem;
+
+use super::assembly::Assembly;
+use super::error::DecodeError;
+use super::header::{Header, HeaderBytes};
+use super::limits::Limits;
+use super::mask::mask;
+use super::message::Message;
+use super::opcode::Opcode;
+use super::unfinished::{Arriving, PartialFrame, Place, Unfinished};
+
+/// Which side of the connection decodes.
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Takes masked frames only.
+    Server,
+    /// Takes unmasked frames only.
+    Client,
+}
+
+/// Turns the bytes of one peer into messages.
+///
+/// Sixteen bytes while nothing is unfinished, which is nearly always. The canonical loop is in the
+/// [module's documentation](super).
+#[derive(Debug)]
+pub struct Decoder {
+    role: Role,
+    unfinished: Option<Box<Unfinished>>,
+}
+
+impl Decoder {
+    /// A decoder for the first bytes after the opening handshake.
+    #[must_use]
+    pub const fn new(role: Role) -> Self {
+        Self { role, unfinished: None }
+    }
+
+    /// Consumes the front of `input` up to the end of the next message, and unmasks it in place.
+    /// Returns how many bytes it used, and the message.
+    ///
+    /// Without a message all of `input` is used. A message that lies in `input` whole is borrowed
+    /// from there; others are assembled in the decoder, and their memory is given back by the next
+    /// call, also when that has no input. Time is linear in the bytes however they are cut.
+    ///
+    /// # Errors
+    ///
+    /// The peer's offence. The decoder is then of no more use: its state is unspecified.
+    pub fn decode<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        limits: &Limits,
+    ) -> Result<(usize, Option<Message<'a>>), DecodeError> {
+        self.release();
+        let mut at = 0;
+        while let Some(rest @ [_, ..]) = input.get_mut(at..) {
+            let (used, place) = self.step(rest, limits)?;
+            if let Some(place) = place {
+                let rest = input.get(at..).unwrap_or_default();
+                return Ok((at + used, Some(self.message(place, rest)?)));
+            }
+            at += used;
+        }
+        Ok((at, None))
+    }
+
+    /// Memory held for what is unfinished, in bytes: 0 between messages.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.unfinished
+            .as_ref()
+            .map_or(0, |unfinished| size_of::<Unfinished>() + unfinished.heap_bytes())
+    }
+
+    /// Gives back the message that the last call handed out.
+    fn release(&mut self) {
+        if let Some(unfinished) = &mut self.unfinished {
+            unfinished.release();
+            if unfinished.is_nothing() {
+                self.unfinished = None;
+            }
+        }
+    }
+
+    /// Consumes at most one frame, or all of `input`.
+    fn step(
+        &mut self,
+        input: &mut [u8],
+        limits: &Limits,
+    ) -> Result<(usize, Option<Place>), DecodeError> {
+        let Some((mut frame, header_bytes)) = self.next_frame(input, limits)? else {
+            return Ok((input.len(), None));
+        };
+        let rest = input.get_mut(header_bytes..).unwrap_or_default();
+        let here = usize::try_from(frame.missing()).map_or(rest.len(), |all| all.min(rest.len()));
+        let payload = rest.get_mut(..here).unwrap_or_default();
+        if let Some(key) = frame.header.key {
+            mask(payload, key, (frame.arrived % 4) as usize);
+        }
+        let used = header_bytes + here;
+        if frame.is_whole_message(payload) {
+            return Ok((used, Some(Place::Input(frame.header.opcode, header_bytes..used))));
+        }
+        frame.arrived += payload.len() as u64;
+        Ok((used, self.unfinished.get_or_insert_default().take(frame, payload)?))
+    }
+
+    /// The frame that the front of `input` belongs to, and how many bytes of `input` are header.
+    /// `None`: all of `input` is an incomplete header, and kept.
+    fn next_frame(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<(PartialFrame, usize)>, DecodeError> {
+        let mut kept = match self.unfinished.as_mut().map(|it| mem::take(&mut it.arriving)) {
+            Some(Arriving::Payload(frame)) => return Ok(Some((frame, 0))),
+            Some(Arriving::Header(bytes)) => bytes,
+            Some(Arriving::Nothing) | None => HeaderBytes::default(),
+        };
+        let already = kept.len();
+        let read = if already == 0 {
+            Header::read(input, self.role)?
+        } else {
+            kept.append(input);
+            Header::read(kept.as_slice(), self.role)?
+        };
+        let Some((header, header_bytes)) = read else {
+            if already == 0 {
+                kept.append(input);
+            }
+            self.unfinished.get_or_insert_default().arriving = Arriving::Header(kept);
+            return Ok(None);
+        };
+        check_order(&header, self.pending(), limits)?;
+        Ok(Some((PartialFrame { header, arrived: 0 }, header_bytes.saturating_sub(already))))
+    }
+
+    /// The fragmented message in the middle of which the peer is.
+    fn pending(&self) -> Option<&Assembly> {
+        self.unfinished.as_ref()?.message.as_ref()
+    }
+
+    /// The message at `place`; `input` is what the last step was given.
+    fn message<'a>(&'a self, place: Place, input: &'a [u8]) -> Result<Message<'a>, DecodeError> {
+        let unfinished = self.unfinished.as_deref();
+        let (opcode, payload) = match place {
+            Place::Input(opcode, range) => (opcode, input.get(range)),
+            Place::Message(opcode) => (opcode, self.pending().map(Assembly::bytes)),
+            Place::Control(opcode) => (opcode, unfinished.map(|it| it.control.as_slice())),
+        };
+        Message::read(opcode, payload.unwrap_or_default())
+    }
+}
+
+/// Checks a data frame against what came before it, and against the limits, before any of its
+/// payload is kept (RFC 6455 section 5.4).
+fn check_order(
+    header: &Header,
+    pending: Option<&Assembly>,
+    limits: &Limits,
+) -> Result<(), DecodeError> {
+    match (header.opcode, pending) {
+        (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(()),
+        (Opcode::Continuation, None) => return Err(DecodeError::UnexpectedContinuation),
+        (Opcode::Text | Opcode::Binary, Some(_)) => return Err(DecodeError::InterruptedMessage),
+        (Opcode::Continuation, Some(_)) | (Opcode::Text | Opcode::Binary, None) => {}
+    }
+    let before = pending.map_or(0, |message| message.bytes().len() as u64);
+    let limit = limits.max_message_bytes;
+    if before.saturating_add(header.length) > limit as u64 {
+        return Err(DecodeError::TooLarge { limit });
+    }
+    let complete = pending.map_or(0, Assembly::fragments);
+    if !header.is_message() && complete >= limits.max_fragments {
+        return Err(DecodeError::TooManyFragments { limit: limits.max_fragments });
+    }
+    Ok(())
+}

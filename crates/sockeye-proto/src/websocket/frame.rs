@@ -1,0 +1,166 @@
+//! Frames to send (RFC 6455 section 5). Never splits a message into several frames.
+
+use std::fmt;
+use std::iter;
+use std::sync::Arc;
+
+use super::close::{CloseCode, fitting_reason};
+use super::header::{HeaderBytes, unmasked_header_bytes};
+use super::mask::mask;
+use super::opcode::Opcode;
+
+/// A finished frame of a server: unmasked, unfragmented, and shared by any number of connections.
+///
+/// Sixteen bytes. A clone counts a reference. Making one takes exactly one allocation. Not for a
+/// client, whose frames are masked: see [`encode_masked`].
+///
+/// The payload of a control frame is cut at 125 bytes (RFC 6455 section 5.5).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame(Arc<[u8]>);
+
+impl Frame {
+    /// A text frame. Whether `payload` is UTF-8 is the caller's business.
+    #[must_use]
+    pub fn text(payload: &[u8]) -> Self {
+        Self::from_parts(Opcode::Text, &[payload])
+    }
+
+    /// A binary frame.
+    #[must_use]
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::from_parts(Opcode::Binary, &[payload])
+    }
+
+    /// A ping.
+    #[must_use]
+    pub fn ping(payload: &[u8]) -> Self {
+        Self::from_parts(Opcode::Ping, &[payload])
+    }
+
+    /// A pong.
+    #[must_use]
+    pub fn pong(payload: &[u8]) -> Self {
+        Self::from_parts(Opcode::Pong, &[payload])
+    }
+
+    /// A close frame. `reason` is cut at 123 bytes between characters, and left out when there is
+    /// no code to stand before it (RFC 6455 section 5.5.1).
+    #[must_use]
+    pub fn close(code: Option<CloseCode>, reason: &str) -> Self {
+        match code {
+            Some(code) => Self::from_parts(
+                Opcode::Close,
+                &[&code.get().to_be_bytes(), fitting_reason(reason).as_bytes()],
+            ),
+            None => Self::from_parts(Opcode::Close, &[]),
+        }
+    }
+
+    /// A frame whose payload is the concatenation of `parts`.
+    #[must_use]
+    pub fn from_parts(opcode: Opcode, parts: &[&[u8]]) -> Self {
+        let length = opcode.fitting(parts.iter().map(|part| part.len()).sum());
+        let header = HeaderBytes::new(opcode, length, None);
+        // A slice is filled after it is made because nothing safe gathers parts into an `Arc`
+        // faster; the length is known, so this allocates once.
+        let mut bytes: Arc<[u8]> = iter::repeat_n(0, header.len() + length).collect();
+        if let Some(mut room) = Arc::get_mut(&mut bytes) {
+            for part in iter::once(header.as_slice()).chain(parts.iter().copied()) {
+                room = fill(room, part);
+            }
+        }
+        Self(bytes)
+    }
+
+    /// A frame whose payload is `scratch[body_start..]`, made with a single copy.
+    ///
+    /// Serialize behind [`HEADROOM`] free bytes: the header is written into them, right before
+    /// the payload, and what is in them is lost. With less room before `body_start` the frame is
+    /// the same, but costs another pass. With `body_start` behind the end, the payload is empty.
+    #[must_use]
+    pub fn from_scratch(opcode: Opcode, scratch: &mut [u8], body_start: usize) -> Self {
+        let available = scratch.len().saturating_sub(body_start);
+        let length = opcode.fitting(available);
+        let header = HeaderBytes::new(opcode, length, None);
+        let room = body_start
+            .checked_sub(header.len())
+            .and_then(|start| scratch.get_mut(start..body_start.saturating_add(length)));
+        match room {
+            Some(frame) => {
+                fill(frame, header.as_slice());
+                Self(Arc::from(&*frame))
+            }
+            None => Self::from_parts(opcode, &[scratch.get(body_start..).unwrap_or_default()]),
+        }
+    }
+
+    /// The whole frame as it goes over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        match &*self.0 {
+            [_, second, ..] => self.0.get(unmasked_header_bytes(*second)..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// What kind of frame it is.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        let bits = self.0.first().map_or(0, |first| first & 0x0f);
+        Opcode::from_bits(bits).unwrap_or(Opcode::Continuation)
+    }
+
+    /// Length on the wire with its header, in bytes: never less than 2.
+    #[expect(clippy::len_without_is_empty, reason = "a frame is never empty")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("opcode", &self.opcode())
+            .field("payload", &format_args!("{}", self.payload().escape_ascii()))
+            .finish()
+    }
+}
+
+/// Appends a finished frame of a client to `out`, masked with `key`.
+///
+/// The key is to be unpredictable and fresh for each frame (RFC 6455 section 5.3). The payload of
+/// a control frame is cut at 125 bytes.
+pub fn encode_masked(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
+    let payload = payload.get(..opcode.fitting(payload.len())).unwrap_or_default();
+    let header = HeaderBytes::new(opcode, payload.len(), Some(key));
+    out.reserve(header.len() + payload.len());
+    out.extend_from_slice(header.as_slice());
+    let body_start = out.len();
+    out.extend_from_slice(payload);
+    mask(out.get_mut(body_start..).unwrap_or_default(), key, 0);
+}
+
+/// Copies what fits of `part` to the front of `room` and returns the rest of the room.
+fn fill<'a>(room: &'a mut [u8], part: &[u8]) -> &'a mut [u8] {
+    let length = room.len().min(part.len());
+    let (front, rest) = room.split_at_mut(length);
+    front.copy_from_slice(part.get(..length).unwrap_or_default());
+    rest
+}
+
+/// Free bytes that [`Frame::from_scratch`] needs before the payload: the longest header of an
+/// unmasked frame.
+pub const HEADROOM: usize = 10;
