@@ -1,0 +1,17 @@
+//! Engine.IO: packets, payloads, the handshake and the session machine.
+//!
+//! Nothing here knows what a message means; the layer above gets text and binary messages and
+//! the reason why a session ended. Nothing here imports [`socket`](crate::socket).
+
+mod handshake;
+mod packet;
+mod payload;
+mod session;
+
+pub use handshake::{Handshake, Query, Rejection, RejectionContext, Revision, TransportName};
+pub use packet::{Message, Packet, PacketError};
+pub use payload::{MAX_PACKETS_PER_PAYLOAD, PayloadDecoder, PayloadEncoder, PayloadError};
+pub use session::{
+    CloseDetail, CloseReason, Control, Deadline, Input, Link, Output, PollAnswer, Received,
+    Session, Timing,
+};

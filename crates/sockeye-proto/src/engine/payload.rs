@@ -1,0 +1,195 @@
+use std::fmt;
+
+use base64::Engine as _;
+
+use super::packet::{BASE64, Packet, PacketError};
+use crate::websocket::{Frame, Opcode};
+
+/// Packets that one polling payload may hold. The limit that matters is the payload's bytes;
+/// this one bounds the work of a body that is nothing but separators.
+pub const MAX_PACKETS_PER_PAYLOAD: usize = 16_384;
+
+/// Separates the packets of a payload in revision 4 (E-057).
+const SEPARATOR: u8 = 0x1e;
+
+/// Why a payload could not be decoded; ends the session with `parse error` (E-058).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// One of its packets is broken.
+    Packet(PacketError),
+    /// More than [`MAX_PACKETS_PER_PAYLOAD`] packets.
+    TooManyPackets,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packet(error) => error.fmt(f),
+            Self::TooManyPackets => {
+                write!(f, "more than {MAX_PACKETS_PER_PAYLOAD} packets in one payload")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PayloadError {}
+
+/// Iterates over the packets of a POST body, in order, up to the first broken one.
+#[derive(Clone, Debug)]
+pub struct PayloadDecoder<'a> {
+    rest: Option<&'a str>,
+    packets: usize,
+}
+
+impl<'a> PayloadDecoder<'a> {
+    /// A decoder of one request body. An empty body is one broken packet (E-059).
+    #[must_use]
+    pub const fn new(body: &'a str) -> Self {
+        Self { rest: Some(body), packets: 0 }
+    }
+}
+
+impl<'a> Iterator for PayloadDecoder<'a> {
+    type Item = Result<Packet<'a>, PayloadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.take()?;
+        self.packets += 1;
+        if self.packets > MAX_PACKETS_PER_PAYLOAD {
+            return Some(Err(PayloadError::TooManyPackets));
+        }
+        let record = match rest.split_once(char::from(SEPARATOR)) {
+            Some((record, tail)) => {
+                self.rest = Some(tail);
+                record
+            }
+            None => rest,
+        };
+        let packet = Packet::decode(record).map_err(PayloadError::Packet);
+        if packet.is_err() {
+            self.rest = None;
+        }
+        Some(packet)
+    }
+}
+
+/// Collects packets into the body that answers a poll.
+#[derive(Debug, Default)]
+pub struct PayloadEncoder {
+    body: Vec<u8>,
+}
+
+impl PayloadEncoder {
+    /// An encoder of an empty payload.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { body: Vec::new() }
+    }
+
+    /// Appends the packet that `frame` carries over WebSocket: text as it is, binary as base64.
+    pub fn push(&mut self, frame: &Frame) {
+        match frame.opcode() {
+            Opcode::Binary => self.push_binary(frame.payload()),
+            _ => self.push_text(frame.payload()),
+        }
+    }
+
+    /// Appends a packet that is already text, such as `6`.
+    pub fn push_text(&mut self, packet: &[u8]) {
+        self.separate();
+        self.body.extend_from_slice(packet);
+    }
+
+    fn push_binary(&mut self, data: &[u8]) {
+        self.separate();
+        self.body.push(b'b');
+        let start = self.body.len();
+        self.body.resize(start + base64_length(data.len()), 0);
+        // The room was computed for exactly this input.
+        let written = BASE64.encode_slice(data, &mut self.body[start..]).unwrap_or(0);
+        self.body.truncate(start + written);
+    }
+
+    fn separate(&mut self) {
+        if !self.body.is_empty() {
+            self.body.push(SEPARATOR);
+        }
+    }
+
+    /// Whether nothing was appended.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    /// The finished body.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.body
+    }
+}
+
+const fn base64_length(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Message;
+
+    fn decode(body: &str) -> Vec<Result<Packet<'_>, PayloadError>> {
+        PayloadDecoder::new(body).collect()
+    }
+
+    #[test]
+    fn packets_are_split_at_the_record_separator() {
+        assert_eq!(
+            decode("4a\u{1e}2\u{1e}bAQI="),
+            [
+                Ok(Packet::Message(Message::Text("a"))),
+                Ok(Packet::Ping("")),
+                Ok(Packet::Message(Message::Binary(vec![1, 2].into()))),
+            ]
+        );
+    }
+
+    #[test]
+    fn decoding_stops_at_the_first_broken_packet() {
+        assert_eq!(
+            decode("4a\u{1e}x\u{1e}4b"),
+            [
+                Ok(Packet::Message(Message::Text("a"))),
+                Err(PayloadError::Packet(PacketError::UnknownType(b'x'))),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_body_and_a_trailing_separator_are_broken() {
+        let empty = Err(PayloadError::Packet(PacketError::Empty));
+        assert_eq!(decode(""), std::slice::from_ref(&empty));
+        assert_eq!(decode("6\u{1e}"), [Ok(Packet::Noop), empty]);
+    }
+
+    #[test]
+    fn the_number_of_packets_is_bounded() {
+        let body = vec!["6"; MAX_PACKETS_PER_PAYLOAD + 5].join("\u{1e}");
+        let packets = decode(&body);
+        assert_eq!(packets.len(), MAX_PACKETS_PER_PAYLOAD + 1);
+        assert_eq!(packets.last(), Some(&Err(PayloadError::TooManyPackets)));
+    }
+
+    #[test]
+    fn a_batch_is_written_as_the_reference_writes_it() {
+        let mut payload = PayloadEncoder::new();
+        payload.push(&Frame::text(b"451-[\"bin\",{\"_placeholder\":true,\"num\":0}]"));
+        payload.push(&Frame::binary(&[1, 2]));
+        payload.push_text(b"6");
+        assert_eq!(
+            String::from_utf8(payload.finish()).unwrap(),
+            "451-[\"bin\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQI=\u{1e}6"
+        );
+    }
+}

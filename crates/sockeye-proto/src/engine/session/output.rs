@@ -1,0 +1,186 @@
+use std::fmt;
+
+/// Which of a session's links an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a session has one link, and at most one on probe")]
+pub enum Link {
+    /// The link that carries the session: GETs and POSTs, or a WebSocket.
+    Active,
+    /// The WebSocket that may become the active link.
+    Candidate,
+}
+
+/// What the driver has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "drivers must carry out each")]
+pub enum Output {
+    /// Hand the message that was just reported to the application.
+    Deliver,
+    /// Send a control packet on the active link.
+    Send(Control),
+    /// Answer the waiting GET.
+    AnswerPoll(PollAnswer),
+    /// Answer the GET that was just reported with an empty 400 (E-051).
+    RefusePoll,
+    /// Answer the POST that was just reported with an empty 400 (E-052, E-053).
+    RefusePost,
+    /// Send `3probe` on the candidate (E-085).
+    AnswerProbe,
+    /// Close the WebSocket that was just opened; an earlier candidate is not touched (E-084).
+    RefuseCandidate,
+    /// Close the candidate; the session goes on without it.
+    CloseCandidate,
+    /// The candidate is the active link from now on; send what is queued on it (E-087).
+    SwitchToCandidate,
+    /// Send what is queued on the active WebSocket, then close it without a status (E-074).
+    CloseLink,
+    /// Tell the application that the session is over; nothing is delivered after this.
+    Ended(CloseReason, CloseDetail),
+    /// Forget the session: its id, its links, its queue.
+    Release,
+}
+
+/// A control packet on the active link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the heartbeat has two packets")]
+pub enum Control {
+    /// `2`: the server asks (revision 4).
+    Ping,
+    /// `3`: the server answers (revision 3).
+    Pong,
+}
+
+/// The body that answers a GET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "drivers must know each")]
+pub enum PollAnswer {
+    /// Everything that is queued, in one payload (E-063).
+    Queued,
+    /// `6`.
+    Noop,
+    /// `1`.
+    Close,
+    /// Everything that is queued, or `6`, and then `1` (E-062).
+    QueuedAndClose,
+}
+
+/// Why a session ended, in the words of the official server (E-093).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the official server has exactly these reasons")]
+pub enum CloseReason {
+    /// The peer broke the rules of the transport.
+    TransportError,
+    /// The peer closed the connection, or it was lost.
+    TransportClose,
+    /// The peer did not answer a ping in time.
+    PingTimeout,
+    /// The peer sent something that is no Engine.IO packet.
+    ParseError,
+    /// The application closed the session.
+    ForcedClose,
+}
+
+impl CloseReason {
+    /// The official server's text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TransportError => "transport error",
+            Self::TransportClose => "transport close",
+            Self::PingTimeout => "ping timeout",
+            Self::ParseError => "parse error",
+            Self::ForcedClose => "forced close",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What exactly happened, for logs and disconnect handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseDetail {
+    /// The reason says it all.
+    None,
+    /// A second GET while one was waiting (E-051).
+    OverlappingPoll,
+    /// A second POST while one was being read (E-052).
+    OverlappingPost,
+    /// The client gave up a GET (E-061).
+    PollAborted,
+    /// The client gave up a POST (E-061).
+    PostAborted,
+    /// A POST with a content type that this revision does not know (E-053).
+    InvalidContent,
+    /// A ping where only the server pings, or a pong where only the client does (E-079).
+    HeartbeatDirection,
+    /// A message above the payload limit (E-070).
+    PayloadTooLarge,
+    /// A WebSocket frame that breaks RFC 6455.
+    InvalidFrame,
+    /// More bytes were queued for the peer than it read.
+    SlowReader,
+}
+
+impl CloseDetail {
+    /// A short description; the official server's where it has one.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::OverlappingPoll => "overlap from client",
+            Self::OverlappingPost => "data request overlap from client",
+            Self::PollAborted => "poll connection closed prematurely",
+            Self::PostAborted => "data request connection closed prematurely",
+            Self::InvalidContent => "invalid content",
+            Self::HeartbeatDirection => "invalid heartbeat direction",
+            Self::PayloadTooLarge => "Max payload size exceeded",
+            Self::InvalidFrame => "invalid WebSocket frame",
+            Self::SlowReader => "more was queued for the peer than it read",
+        }
+    }
+}
+
+impl fmt::Display for CloseDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The outputs of one `handle`: few and small, so they need no heap.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    slots: [Option<Output>; Self::MOST],
+    first: u8,
+    len: u8,
+}
+
+impl Outputs {
+    /// The longest answer: an overlapping GET refused, the waiting one answered, a candidate
+    /// closed, the link closed, the end told, the session released.
+    const MOST: usize = 8;
+
+    pub(super) fn push(&mut self, output: Output) {
+        let free = self.slots.get_mut(usize::from(self.first) + usize::from(self.len));
+        debug_assert!(free.is_some(), "poll() was not called until None");
+        if let Some(slot) = free {
+            *slot = Some(output);
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        if self.len == 0 {
+            self.first = 0;
+            return None;
+        }
+        let output = self.slots.get_mut(usize::from(self.first)).and_then(Option::take);
+        self.first += 1;
+        self.len -= 1;
+        output
+    }
+}

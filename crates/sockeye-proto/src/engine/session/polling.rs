@@ -1,0 +1,94 @@
+//! The rules of GET and POST (section 1.5): one of each at a time.
+
+use super::{CloseDetail, CloseReason, Output, Phase, PollAnswer, Session, Transport};
+use crate::Moment;
+
+/// What is going on over HTTP.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Polling {
+    poll: bool,
+    post: bool,
+    overlap: Option<CloseDetail>,
+}
+
+impl Polling {
+    /// Whether a GET waits for its answer.
+    pub(super) const fn poll_waits(self) -> bool {
+        self.poll
+    }
+}
+
+impl Session {
+    pub(super) fn poll_arrived(&mut self, queued: bool) {
+        let phase = self.phase;
+        let Transport::Polling(polling) = &mut self.transport else {
+            return self.outputs.push(Output::RefusePoll);
+        };
+        if polling.poll || phase == Phase::Closed {
+            polling.overlap = Some(CloseDetail::OverlappingPoll);
+            return self.outputs.push(Output::RefusePoll);
+        }
+        polling.poll = true;
+        if phase == Phase::Closing {
+            self.answer_poll(PollAnswer::QueuedAndClose);
+            self.release();
+        } else if queued {
+            self.answer_poll(PollAnswer::Queued);
+        }
+    }
+
+    pub(super) fn queued(&mut self) {
+        if self.phase == Phase::Open {
+            self.answer_poll(PollAnswer::Queued);
+        }
+    }
+
+    pub(super) fn post_arrived(&mut self) {
+        let Transport::Polling(polling) = &mut self.transport else {
+            return self.outputs.push(Output::RefusePost);
+        };
+        if polling.post || self.phase == Phase::Closed {
+            polling.overlap = Some(CloseDetail::OverlappingPost);
+            return self.outputs.push(Output::RefusePost);
+        }
+        polling.post = true;
+    }
+
+    pub(super) const fn post_done(&mut self) {
+        if let Transport::Polling(polling) = &mut self.transport {
+            polling.post = false;
+        }
+    }
+
+    pub(super) fn post_unreadable(&mut self, now: Moment) {
+        self.outputs.push(Output::RefusePost);
+        self.end(now, CloseReason::TransportError, CloseDetail::InvalidContent);
+    }
+
+    pub(super) fn poll_aborted(&mut self) {
+        if let Transport::Polling(polling) = &mut self.transport
+            && std::mem::take(&mut polling.poll)
+        {
+            self.end_at_once(CloseReason::TransportError, CloseDetail::PollAborted);
+        }
+    }
+
+    /// Ends the session after an overlap: the request that came second is refused first, the one
+    /// that waited gets the close packet (E-051).
+    pub(super) fn finish_overlap(&mut self, now: Moment) {
+        if let Transport::Polling(polling) = &mut self.transport
+            && let Some(detail) = polling.overlap.take()
+        {
+            self.end(now, CloseReason::TransportError, detail);
+        }
+    }
+
+    /// Answers the waiting GET, if there is one.
+    pub(super) fn answer_poll(&mut self, answer: PollAnswer) {
+        if let Transport::Polling(polling) = &mut self.transport
+            && std::mem::take(&mut polling.poll)
+        {
+            self.outputs.push(Output::AnswerPoll(answer));
+        }
+    }
+}
