@@ -1,0 +1,411 @@
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::{Serialize, forward_to_deserialize_any};
+use serde_json::ser::Formatter;
+
+use super::json::first_value;
+use super::value::ValueSeed;
+use crate::websocket::Frame;
+
+/// The arguments of a received event or acknowledgement, not decoded yet.
+///
+/// They are checked to be JSON whose placeholders are in range. Sending them on costs no decoding:
+/// `Arguments` are [`ToArguments`] themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arguments<'a> {
+    /// JSON values with commas between them.
+    pub(super) list: &'a str,
+    pub(super) attachments: &'a [Bytes],
+}
+
+impl<'a> Arguments<'a> {
+    /// Decodes them as a call would take them: a tuple takes one argument for each of its items,
+    /// any other type takes the first. Arguments that are missing at the end are `None` or `()`;
+    /// those too many are ignored. Binary is found by its number, wherever it stands.
+    ///
+    /// # Errors
+    /// Says which argument does not fit, and why.
+    pub fn decode<T: FromArguments>(&self) -> Result<T, ArgumentsError> {
+        T::from_arguments(*self)
+    }
+
+    /// The arguments' JSON, one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut rest = self.list;
+        std::iter::from_fn(move || {
+            let (value, tail) = first_value(rest)?;
+            rest = tail;
+            Some(value)
+        })
+    }
+
+    /// The attachments, in the order of their numbers.
+    #[must_use]
+    pub const fn attachments(&self) -> &'a [Bytes] {
+        self.attachments
+    }
+
+    /// A copy that owns what it needs.
+    #[must_use]
+    pub fn to_owned(&self) -> OwnedArguments {
+        OwnedArguments { list: self.list.into(), attachments: self.attachments.to_vec() }
+    }
+}
+
+/// Arguments that can be kept, sent on, or decoded later.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedArguments {
+    list: Box<str>,
+    attachments: Vec<Bytes>,
+}
+
+impl OwnedArguments {
+    /// The arguments.
+    #[must_use]
+    pub fn as_arguments(&self) -> Arguments<'_> {
+        Arguments { list: &self.list, attachments: &self.attachments }
+    }
+
+    /// See [`Arguments::decode`].
+    ///
+    /// # Errors
+    /// Says which argument does not fit, and why.
+    pub fn decode<T: FromArguments>(&self) -> Result<T, ArgumentsError> {
+        self.as_arguments().decode()
+    }
+}
+
+/// Why arguments could not be decoded into a handler's types.
+#[derive(Debug)]
+pub struct ArgumentsError {
+    argument: usize,
+    source: serde_json::Error,
+}
+
+impl ArgumentsError {
+    /// Which argument it was; the first has the number 1.
+    #[must_use]
+    pub const fn argument(&self) -> usize {
+        self.argument
+    }
+}
+
+impl fmt::Display for ArgumentsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "argument {}: {}", self.argument, self.source)
+    }
+}
+
+impl std::error::Error for ArgumentsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Types that arguments decode into: all that are `Deserialize` and own their data.
+pub trait FromArguments: Sized {
+    /// Decodes the arguments.
+    ///
+    /// # Errors
+    /// Says which argument does not fit, and why.
+    fn from_arguments(arguments: Arguments<'_>) -> Result<Self, ArgumentsError>;
+}
+
+impl<T: DeserializeOwned> FromArguments for T {
+    fn from_arguments(arguments: Arguments<'_>) -> Result<Self, ArgumentsError> {
+        let mut call = Call { arguments, taken: 0 };
+        let decoded = match Shape::of::<T>() {
+            Shape::None | Shape::Tuple => T::deserialize(&mut call),
+            Shape::Single => call.next(std::marker::PhantomData),
+        };
+        decoded.map_err(|source| ArgumentsError { argument: call.taken, source })
+    }
+}
+
+impl FromArguments for OwnedArguments {
+    fn from_arguments(arguments: Arguments<'_>) -> Result<Self, ArgumentsError> {
+        Ok(arguments.to_owned())
+    }
+}
+
+/// Types that can be the arguments of an event or acknowledgement: all that are `Serialize`.
+///
+/// A tuple is several arguments, `()` none, anything else one: also a `Vec`, an array, a tuple
+/// struct, or a tuple in a `Box`.
+pub trait ToArguments {
+    /// Appends the arguments.
+    ///
+    /// # Errors
+    /// What the type's `Serialize` said.
+    fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()>;
+}
+
+impl<T: Serialize + ?Sized> ToArguments for T {
+    fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+        writer.value(self)
+    }
+}
+
+impl ToArguments for Arguments<'_> {
+    fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+        writer.raw(*self);
+        Ok(())
+    }
+}
+
+impl ToArguments for OwnedArguments {
+    fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+        self.as_arguments().write(writer)
+    }
+}
+
+impl ToArguments for &OwnedArguments {
+    fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+        self.as_arguments().write(writer)
+    }
+}
+
+/// Takes the arguments of one packet as JSON, and the bytes in them as attachments.
+#[derive(Debug)]
+pub struct ArgumentWriter<'a> {
+    json: &'a mut Vec<u8>,
+    attachments: Vec<Frame>,
+    /// Whether something stands before the arguments in the same array.
+    after_name: bool,
+}
+
+impl<'a> ArgumentWriter<'a> {
+    pub(super) const fn new(json: &'a mut Vec<u8>, after_name: bool) -> Self {
+        Self { json, attachments: Vec::new(), after_name }
+    }
+
+    pub(super) fn finish(self) -> Vec<Frame> {
+        self.attachments
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
+        match Shape::of::<T>() {
+            Shape::None => Ok(()),
+            Shape::Single => {
+                self.comma();
+                self.serialize(value)
+            }
+            Shape::Tuple => self.spread(value),
+        }
+    }
+
+    /// `[1,2]` without its brackets is a list of arguments.
+    fn spread<T: Serialize + ?Sized>(&mut self, tuple: &T) -> serde_json::Result<()> {
+        let start = self.json.len();
+        self.serialize(tuple)?;
+        self.json.pop();
+        if self.after_name {
+            self.json[start] = b',';
+        } else {
+            self.json.remove(start);
+        }
+        Ok(())
+    }
+
+    fn raw(&mut self, arguments: Arguments<'_>) {
+        if !arguments.list.is_empty() {
+            self.comma();
+            self.json.extend_from_slice(arguments.list.as_bytes());
+        }
+        self.attachments.extend(arguments.attachments.iter().map(|bytes| Frame::binary(bytes)));
+    }
+
+    fn comma(&mut self) {
+        if self.after_name {
+            self.json.push(b',');
+        }
+    }
+
+    fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
+        let formatter = AttachBytes { attachments: &mut self.attachments };
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *self.json, formatter);
+        value.serialize(&mut serializer)
+    }
+}
+
+/// Compact JSON in which bytes are placeholders (S-003).
+struct AttachBytes<'a> {
+    attachments: &'a mut Vec<Frame>,
+}
+
+impl Formatter for AttachBytes<'_> {
+    fn write_byte_array<W>(&mut self, writer: &mut W, bytes: &[u8]) -> std::io::Result<()>
+    where
+        W: ?Sized + std::io::Write,
+    {
+        let number = self.attachments.len();
+        self.attachments.push(Frame::binary(bytes));
+        write!(writer, "{{\"_placeholder\":true,\"num\":{number}}}")
+    }
+}
+
+/// How a type stands for arguments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    None,
+    Tuple,
+    Single,
+}
+
+impl Shape {
+    /// To serde a tuple and an array are the same; only the type's name tells them apart. The
+    /// compiler knows it at build time, so this costs nothing.
+    fn of<T: ?Sized>() -> Self {
+        match std::any::type_name::<T>().trim_start_matches('&') {
+            "()" => Self::None,
+            name if name.starts_with('(') => Self::Tuple,
+            _ => Self::Single,
+        }
+    }
+}
+
+/// Gives a tuple its arguments, one for each item.
+struct Call<'a> {
+    arguments: Arguments<'a>,
+    /// How many were asked for.
+    taken: usize,
+}
+
+impl<'a> Call<'a> {
+    fn next<S: DeserializeSeed<'a>>(&mut self, seed: S) -> serde_json::Result<S::Value> {
+        self.taken += 1;
+        let Some((json, rest)) = first_value(self.arguments.list) else {
+            return seed.deserialize(Missing);
+        };
+        self.arguments.list = rest;
+        let attachments = self.arguments.attachments;
+        let mut text = serde_json::Deserializer::from_str(json);
+        if attachments.is_empty() {
+            return seed.deserialize(&mut text);
+        }
+        seed.deserialize(ValueSeed { attachments }.deserialize(&mut text)?)
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Call<'de> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_seq(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'a> SeqAccess<'a> for Call<'a> {
+    type Error = serde_json::Error;
+
+    fn next_element_seed<S: DeserializeSeed<'a>>(
+        &mut self,
+        seed: S,
+    ) -> serde_json::Result<Option<S::Value>> {
+        self.next(seed).map(Some)
+    }
+}
+
+/// An argument that was not given: `None` or `()` to who can do without.
+struct Missing;
+
+impl<'de> Deserializer<'de> for Missing {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> serde_json::Result<V::Value> {
+        Err(serde_json::Error::custom("missing"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_none()
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::socket::Value;
+
+    fn arguments(list: &str) -> Arguments<'_> {
+        Arguments { list, attachments: &[] }
+    }
+
+    #[test]
+    fn arguments_decode_like_a_call() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Name(String);
+        assert_eq!(arguments("1,\"two\"").decode::<(i32, String)>().unwrap(), (1, "two".into()));
+        assert_eq!(arguments("1,2,3").decode::<(i32, i32)>().unwrap(), (1, 2));
+        assert_eq!(arguments("1,2,3").decode::<i32>().unwrap(), 1);
+        assert_eq!(arguments("1").decode::<(i32, Option<i32>, ())>().unwrap(), (1, None, ()));
+        assert_eq!(arguments("").decode::<Option<i32>>().unwrap(), None);
+        assert_eq!(arguments("[1,2]").decode::<Vec<i32>>().unwrap(), [1, 2]);
+        assert_eq!(arguments("[1,2]").decode::<[i32; 2]>().unwrap(), [1, 2]);
+        assert_eq!(arguments("\"n\"").decode::<Name>().unwrap(), Name("n".into()));
+        arguments("1,2").decode::<()>().unwrap();
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let missing = arguments("1").decode::<(i32, String)>().unwrap_err();
+        assert_eq!(missing.to_string(), "argument 2: missing");
+        let wrong = arguments("1,2").decode::<(i32, String)>().unwrap_err();
+        assert_eq!(wrong.argument(), 2);
+        assert!(wrong.to_string().contains("invalid type: integer `2`, expected a string"));
+    }
+
+    #[test]
+    fn attachments_are_found_by_number_even_when_one_is_skipped() {
+        #[derive(Deserialize)]
+        struct Second {
+            second: Bytes,
+        }
+        let placeholder = |number| format!("{{\"_placeholder\":true,\"num\":{number}}}");
+        let list = format!("{{\"first\":{},\"second\":{}}}", placeholder(0), placeholder(1));
+        let attachments = [Bytes::from_static(&[1]), Bytes::from_static(&[2])];
+        let arguments = Arguments { list: &list, attachments: &attachments };
+        assert_eq!(arguments.decode::<Second>().unwrap().second, &[2][..]);
+        let list = placeholder(1);
+        let arguments = Arguments { list: &list, attachments: &attachments };
+        assert_eq!(arguments.decode::<Vec<u8>>().unwrap(), [2]);
+        assert_eq!(arguments.decode::<Value>().unwrap(), Value::Binary(Bytes::from_static(&[2])));
+    }
+
+    #[test]
+    fn enums_and_options_decode_beside_attachments() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        enum Command {
+            Stop,
+            Move(i32, i32),
+            Say { text: String },
+        }
+        let attachments = [Bytes::from_static(&[1])];
+        let list = "\"Stop\",{\"Move\":[1,2]},{\"Say\":{\"text\":\"x\"}},null";
+        let arguments = Arguments { list, attachments: &attachments };
+        let decoded: (Command, Command, Command, Option<i32>) = arguments.decode().unwrap();
+        let said = Command::Say { text: "x".into() };
+        assert_eq!(decoded, (Command::Stop, Command::Move(1, 2), said, None));
+    }
+}

@@ -1,0 +1,415 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::placeholder;
+use super::scan::{NotJson, Scanner, first_value};
+use crate::socket::{Arguments, MAX_ATTACHMENTS, Packet, Payload, is_reserved_event};
+
+/// The highest acknowledgement id: above it JavaScript would round.
+const MAX_ID: u64 = (1 << 53) - 1;
+
+/// Why a message is no Socket.IO packet, or not at this place. Always the sender's fault: the
+/// connection ends with `forced close` (S-027). The texts are the official parser's (S-007).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The type is not a digit from 0 to 6.
+    UnknownType(Option<u8>),
+    /// The count of attachments is no number, or zero, or has no `-` behind it.
+    IllegalCount,
+    /// More attachments than the limit are announced.
+    TooManyAttachments,
+    /// The payload does not fit the type (S-012), or is no JSON.
+    InvalidPayload,
+    /// The acknowledgement id is too large.
+    InvalidId,
+    /// A placeholder names an attachment that the packet does not have.
+    IllegalAttachment,
+    /// Text came while attachments were awaited.
+    TextAmidAttachments,
+    /// Bytes came that no packet announced.
+    UnexpectedBinary,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownType(Some(byte)) => {
+                return write!(f, "unknown packet type {}", char::from(*byte));
+            }
+            Self::UnknownType(None) => "empty packet",
+            Self::IllegalCount => "Illegal attachments",
+            Self::TooManyAttachments => "too many attachments",
+            Self::InvalidPayload => "invalid payload",
+            Self::InvalidId => "acknowledgement id out of range",
+            Self::IllegalAttachment => "illegal attachments",
+            Self::TextAmidAttachments => "got plaintext data when reconstructing a packet",
+            Self::UnexpectedBinary => "got binary data when not reconstructing a packet",
+        })
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl From<NotJson> for DecodeError {
+    fn from(NotJson: NotJson) -> Self {
+        Self::InvalidPayload
+    }
+}
+
+/// Turns the messages of one connection into packets. Idle, it is one pointer and owns nothing.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    pending: Option<Box<Pending>>,
+}
+
+/// A packet whose attachments are still arriving.
+#[derive(Debug)]
+struct Pending {
+    packet: Assembled,
+    announced: usize,
+}
+
+/// A packet with attachments, complete.
+#[derive(Debug)]
+pub struct Assembled {
+    text: Box<str>,
+    attachments: Vec<Bytes>,
+}
+
+impl Assembled {
+    /// The packet.
+    ///
+    /// # Errors
+    /// [`DecodeError::IllegalAttachment`] if a placeholder is out of range.
+    pub fn packet(&self) -> Result<Packet<'_>, DecodeError> {
+        let mut packet = Header::read(&self.text)?.packet()?;
+        let (Payload::Event { arguments, .. } | Payload::Acknowledgement(arguments)) =
+            &mut packet.payload
+        else {
+            return Err(DecodeError::InvalidPayload);
+        };
+        arguments.attachments = &self.attachments;
+        Ok(packet)
+    }
+}
+
+impl Decoder {
+    /// A decoder that awaits a packet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { pending: None }
+    }
+
+    /// Takes a text message; `None` if its attachments are still to come.
+    ///
+    /// # Errors
+    /// See [`DecodeError`]; the decoder is of no use after one.
+    pub fn text<'a>(&mut self, text: &'a str) -> Result<Option<Packet<'a>>, DecodeError> {
+        if self.pending.is_some() {
+            return Err(DecodeError::TextAmidAttachments);
+        }
+        let header = Header::read(text)?;
+        let packet = header.packet()?;
+        if header.attachments == 0 {
+            return Ok(Some(packet));
+        }
+        if !placeholder::all_in_range(header.payload, header.attachments) {
+            return Err(DecodeError::IllegalAttachment);
+        }
+        let packet = Assembled { text: text.into(), attachments: Vec::new() };
+        self.pending = Some(Box::new(Pending { packet, announced: header.attachments }));
+        Ok(None)
+    }
+
+    /// Takes a binary message; the packet if it was the last attachment.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnexpectedBinary`] if no packet awaits attachments.
+    pub fn binary(&mut self, data: &[u8]) -> Result<Option<Assembled>, DecodeError> {
+        let pending = self.pending.as_mut().ok_or(DecodeError::UnexpectedBinary)?;
+        pending.packet.attachments.push(Bytes::copy_from_slice(data));
+        if pending.packet.attachments.len() < pending.announced {
+            return Ok(None);
+        }
+        Ok(self.pending.take().map(|pending| pending.packet))
+    }
+
+    /// Whether attachments are still to come.
+    #[must_use]
+    pub const fn awaits_attachments(&self) -> bool {
+        self.pending.is_some()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Connect,
+    Disconnect,
+    Event,
+    Acknowledgement,
+    ConnectError,
+}
+
+/// A packet's text, taken apart (S-002).
+struct Header<'a> {
+    kind: Kind,
+    attachments: usize,
+    namespace: &'a str,
+    id: Option<u64>,
+    payload: &'a str,
+}
+
+impl<'a> Header<'a> {
+    fn read(text: &'a str) -> Result<Self, DecodeError> {
+        let first = text.bytes().next();
+        let (kind, binary) = match first {
+            Some(b'0') => (Kind::Connect, false),
+            Some(b'1') => (Kind::Disconnect, false),
+            Some(b'2') => (Kind::Event, false),
+            Some(b'3') => (Kind::Acknowledgement, false),
+            Some(b'4') => (Kind::ConnectError, false),
+            Some(b'5') => (Kind::Event, true),
+            Some(b'6') => (Kind::Acknowledgement, true),
+            other => return Err(DecodeError::UnknownType(other)),
+        };
+        let rest = text.get(1..).unwrap_or_default();
+        let (attachments, rest) = if binary { read_count(rest)? } else { (0, rest) };
+        let (namespace, rest) = read_namespace(rest);
+        let (id, payload) = read_id(rest)?;
+        Ok(Self { kind, attachments, namespace, id, payload })
+    }
+
+    fn packet(&self) -> Result<Packet<'a>, DecodeError> {
+        let payload = match self.kind {
+            Kind::Connect => Payload::Connect(self.object()?),
+            Kind::Disconnect if self.payload.is_empty() => Payload::Disconnect,
+            Kind::Disconnect => return Err(DecodeError::InvalidPayload),
+            Kind::Event => self.event()?,
+            Kind::Acknowledgement => Payload::Acknowledgement(self.list()?),
+            Kind::ConnectError => Payload::ConnectError(self.payload),
+        };
+        Ok(Packet { namespace: self.namespace, id: self.id, payload })
+    }
+
+    /// The payload of CONNECT: nothing, or an object.
+    fn object(&self) -> Result<Option<&'a str>, DecodeError> {
+        if self.payload.is_empty() {
+            return Ok(None);
+        }
+        let mut scanner = Scanner::new(self.payload);
+        scanner.space();
+        if scanner.peek() != Some(b'{') {
+            return Err(DecodeError::InvalidPayload);
+        }
+        scanner.value()?;
+        if scanner.at_end() { Ok(Some(self.payload)) } else { Err(DecodeError::InvalidPayload) }
+    }
+
+    /// The items of an array; without a payload there are none (S-013).
+    fn list(&self) -> Result<Arguments<'a>, DecodeError> {
+        if self.payload.is_empty() {
+            return Ok(Arguments::default());
+        }
+        let mut scanner = Scanner::new(self.payload);
+        scanner.space();
+        let start = scanner.at + 1;
+        if scanner.peek() != Some(b'[') {
+            return Err(DecodeError::InvalidPayload);
+        }
+        scanner.value()?;
+        let end = scanner.at - 1;
+        if !scanner.at_end() {
+            return Err(DecodeError::InvalidPayload);
+        }
+        let list = self.payload.get(start..end).unwrap_or_default();
+        Ok(Arguments { list, attachments: &[] })
+    }
+
+    fn event(&self) -> Result<Payload<'a>, DecodeError> {
+        let Arguments { list, attachments } = self.list()?;
+        if self.payload.is_empty() {
+            return Ok(Payload::Event { name: "".into(), arguments: Arguments::default() });
+        }
+        let (name, list) = first_value(list).ok_or(DecodeError::InvalidPayload)?;
+        let name = event_name(name).ok_or(DecodeError::InvalidPayload)?;
+        Ok(Payload::Event { name, arguments: Arguments { list, attachments } })
+    }
+}
+
+/// A string that is not reserved, or a number (S-012).
+fn event_name(json: &str) -> Option<Cow<'_, str>> {
+    let Some(quoted) = json.strip_prefix('"') else {
+        let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        return number.then_some(Cow::Borrowed(json));
+    };
+    let plain = quoted.strip_suffix('"')?;
+    let name = if plain.contains('\\') {
+        Cow::Owned(serde_json::from_str::<String>(json).ok()?)
+    } else {
+        Cow::Borrowed(plain)
+    };
+    (!is_reserved_event(&name)).then_some(name)
+}
+
+fn read_count(text: &str) -> Result<(usize, &str), DecodeError> {
+    let (digits, rest) = text.split_once('-').ok_or(DecodeError::IllegalCount)?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DecodeError::IllegalCount);
+    }
+    match digits.parse::<usize>() {
+        Ok(0) => Err(DecodeError::IllegalCount),
+        Ok(count) if count <= MAX_ATTACHMENTS => Ok((count, rest)),
+        _ => Err(DecodeError::TooManyAttachments),
+    }
+}
+
+/// A namespace runs from `/` to the first comma, or to the end (S-010).
+fn read_namespace(text: &str) -> (&str, &str) {
+    if !text.starts_with('/') {
+        return ("/", text);
+    }
+    text.split_once(',').unwrap_or((text, ""))
+}
+
+fn read_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() {
+        return Ok((None, rest));
+    }
+    match digits.parse() {
+        Ok(id) if id <= MAX_ID => Ok((Some(id), rest)),
+        _ => Err(DecodeError::InvalidId),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn describe(packet: &Packet<'_>) -> String {
+        let id = packet.id.map_or_else(String::new, |id| format!(" #{id}"));
+        let payload = match &packet.payload {
+            Payload::Connect(data) => format!("connect {}", data.unwrap_or("-")),
+            Payload::Disconnect => "disconnect".into(),
+            Payload::Event { name, arguments } => format!("event {name} ({})", arguments.list),
+            Payload::Acknowledgement(arguments) => format!("ack ({})", arguments.list),
+            Payload::ConnectError(data) => format!("error {data}"),
+        };
+        format!("{}{id} {payload}", packet.namespace)
+    }
+
+    fn decode(text: &str) -> Result<String, DecodeError> {
+        let mut decoder = Decoder::new();
+        Ok(decoder.text(text)?.map_or_else(|| "incomplete".into(), |packet| describe(&packet)))
+    }
+
+    #[test]
+    fn packets_of_the_reference() {
+        for (text, expected) in [
+            ("0", "/ connect -"),
+            ("0{\"token\":\"x\"}", "/ connect {\"token\":\"x\"}"),
+            ("0/admin,{}", "/admin connect {}"),
+            ("0/admin", "/admin connect -"),
+            ("0/?a=b,", "/?a=b connect -"),
+            ("1", "/ disconnect"),
+            ("1/admin,", "/admin disconnect"),
+            ("2[\"a\"]", "/ event a ()"),
+            ("2[\"a\",1,{\"b\":[2]}]", "/ event a (1,{\"b\":[2]})"),
+            ("2/admin,456[\"project:delete\",123]", "/admin #456 event project:delete (123)"),
+            ("2[\"caf\\u00e9\"]", "/ event café ()"),
+            ("2[1,2]", "/ event 1 (2)"),
+            ("2[-1.5e3]", "/ event -1.5e3 ()"),
+            ("2", "/ event  ()"),
+            ("212[\"a\"]", "/ #12 event a ()"),
+            ("29007199254740991[\"a\"]", "/ #9007199254740991 event a ()"),
+            ("3456[]", "/ #456 ack ()"),
+            ("312[null,\"x\"]", "/ #12 ack (null,\"x\")"),
+            ("3", "/ ack ()"),
+            ("51-[\"a\",{\"_placeholder\":true,\"num\":0}]", "incomplete"),
+            ("2[\"error\"]", "/ event error ()"),
+            ("2[\"__proto__\"]", "/ event __proto__ ()"),
+        ] {
+            assert_eq!(decode(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_named() {
+        use DecodeError::*;
+        for (text, expected) in [
+            ("", UnknownType(None)),
+            ("7", UnknownType(Some(b'7'))),
+            ("abc", UnknownType(Some(b'a'))),
+            ("é", UnknownType(Some(0xc3))),
+            ("2{}", InvalidPayload),
+            ("2[]", InvalidPayload),
+            ("2[", InvalidPayload),
+            ("2[\"a\"", InvalidPayload),
+            ("2[\"a\",]", InvalidPayload),
+            ("2[\"a\"]x", InvalidPayload),
+            ("2abc[\"a\"]", InvalidPayload),
+            ("21.5[\"a\"]", InvalidPayload),
+            ("2[true]", InvalidPayload),
+            ("2[null]", InvalidPayload),
+            ("2[{\"toString\":\"foo\"}]", InvalidPayload),
+            ("2[[\"a\"]]", InvalidPayload),
+            ("2\"a\"", InvalidPayload),
+            ("2[\"connect\"]", InvalidPayload),
+            ("2[\"disconn\\u0065ct\"]", InvalidPayload),
+            ("3{}", InvalidPayload),
+            ("0[]", InvalidPayload),
+            ("0null", InvalidPayload),
+            ("0\"x\"", InvalidPayload),
+            ("0{", InvalidPayload),
+            ("0admin", InvalidPayload),
+            ("1[]", InvalidPayload),
+            ("1/admin,{}", InvalidPayload),
+            ("29007199254740992[\"a\"]", InvalidId),
+            ("299999999999999999999999[\"a\"]", InvalidId),
+            ("50-[\"a\"]", IllegalCount),
+            ("5-[\"a\"]", IllegalCount),
+            ("5[\"a\"]", IllegalCount),
+            ("51e1-[\"a\"]", IllegalCount),
+            ("5 1-[\"a\"]", IllegalCount),
+            ("5+1-[\"a\"]", IllegalCount),
+            ("511-[\"a\"]", TooManyAttachments),
+            ("5999999999999999999999-[\"a\"]", TooManyAttachments),
+            ("51-[\"a\",{\"_placeholder\":true,\"num\":1}]", IllegalAttachment),
+            ("51-[\"a\",{\"_placeholder\":true,\"num\":-1}]", IllegalAttachment),
+            ("51-[\"a\",{\"_placeholder\":true,\"num\":0.5}]", IllegalAttachment),
+            ("51-[\"a\",{\"_placeholder\":true,\"num\":\"0\"}]", IllegalAttachment),
+            ("51-[\"a\",{\"_placeholder\":true}]", IllegalAttachment),
+        ] {
+            assert_eq!(decode(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn attachments_complete_a_packet_in_the_order_of_arrival() {
+        let mut decoder = Decoder::new();
+        let text =
+            "52-/a,7[\"b\",{\"_placeholder\":true,\"num\":1},{\"_placeholder\":true,\"num\":0}]";
+        assert!(decoder.text(text).unwrap().is_none());
+        assert!(decoder.binary(&[1]).unwrap().is_none());
+        let assembled = decoder.binary(&[2]).unwrap().expect("complete");
+        let packet = assembled.packet().unwrap();
+        assert_eq!((packet.namespace, packet.id), ("/a", Some(7)));
+        let Payload::Event { name, arguments } = packet.payload else { panic!("no event") };
+        assert_eq!(name, "b");
+        let decoded: (Bytes, Bytes) = arguments.decode().unwrap();
+        assert_eq!(decoded, (Bytes::from_static(&[2]), Bytes::from_static(&[1])));
+        assert!(!decoder.awaits_attachments());
+    }
+
+    #[test]
+    fn text_amid_attachments_and_bytes_without_a_packet_are_errors() {
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.binary(&[1]).unwrap_err(), DecodeError::UnexpectedBinary);
+        decoder.text("51-[\"a\",{\"_placeholder\":true,\"num\":0}]").unwrap();
+        assert_eq!(decoder.text("2[\"b\"]").unwrap_err(), DecodeError::TextAmidAttachments);
+    }
+}

@@ -1,0 +1,288 @@
+use std::fmt;
+
+use crate::socket::{ArgumentWriter, ToArguments, is_reserved_event};
+use crate::websocket::{Frame, HEADROOM, Opcode};
+
+/// Why a packet could not be written. Always the caller's fault; nothing was sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The event's name is one of the reserved ones (S-014).
+    ReservedEvent(String),
+    /// A value cannot be written as JSON; what its `Serialize` said.
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReservedEvent(name) => write!(f, "\"{name}\" is a reserved event name"),
+            Self::Json(error) => write!(f, "the arguments cannot be written as JSON: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::ReservedEvent(_) => None,
+            Self::Json(error) => Some(error),
+        }
+    }
+}
+
+/// A packet, written once for any number of receivers: finished WebSocket frames, from which the
+/// forms of other transports are cut.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    text: Frame,
+    attachments: Vec<Frame>,
+}
+
+impl Encoded {
+    /// The frames, in the order in which they must be sent, with nothing between them.
+    pub fn frames(&self) -> impl Iterator<Item = &Frame> {
+        std::iter::once(&self.text).chain(&self.attachments)
+    }
+
+    /// How many bytes the frames have on a WebSocket.
+    #[must_use]
+    pub fn wire_bytes(&self) -> usize {
+        self.frames().map(Frame::len).sum()
+    }
+
+    /// The packet's text, without the Engine.IO type before it.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.text.payload().get(1..).unwrap_or_default()
+    }
+
+    /// The attachments' bytes.
+    pub fn attachments(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.attachments.iter().map(Frame::payload)
+    }
+}
+
+/// Writes packets for one namespace into a scratch buffer that is used over and over.
+///
+/// The payload is written first, behind room for everything that may stand before it, because
+/// only then is it known how many attachments the packet has. So each packet is serialized
+/// straight into place, and copied once, into its frame.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    scratch: &'a mut Vec<u8>,
+    namespace: &'a str,
+}
+
+/// The digits of a `u64`, and of the largest count of attachments.
+const DIGITS: usize = 20;
+
+impl<'a> Encoder<'a> {
+    /// An encoder for packets of `namespace`. What `scratch` holds is lost.
+    pub const fn new(scratch: &'a mut Vec<u8>, namespace: &'a str) -> Self {
+        Self { scratch, namespace }
+    }
+
+    /// An event; with an id if it asks for an acknowledgement.
+    ///
+    /// # Errors
+    /// See [`EncodeError`].
+    pub fn event<A: ToArguments + ?Sized>(
+        &mut self,
+        name: &str,
+        id: Option<u64>,
+        arguments: &A,
+    ) -> Result<Encoded, EncodeError> {
+        if is_reserved_event(name) {
+            return Err(EncodeError::ReservedEvent(name.to_owned()));
+        }
+        self.begin();
+        self.scratch.push(b'[');
+        serde_json::to_writer(&mut *self.scratch, name).map_err(EncodeError::Json)?;
+        let attachments = self.arguments(arguments, true)?;
+        Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
+    }
+
+    /// The answer to the event with this id.
+    ///
+    /// # Errors
+    /// [`EncodeError::Json`].
+    pub fn acknowledgement<A: ToArguments + ?Sized>(
+        &mut self,
+        id: u64,
+        arguments: &A,
+    ) -> Result<Encoded, EncodeError> {
+        self.begin();
+        self.scratch.push(b'[');
+        let attachments = self.arguments(arguments, false)?;
+        Ok(self.finish(if attachments.is_empty() { b'3' } else { b'6' }, Some(id), attachments))
+    }
+
+    /// Tells the client that it is connected to the namespace, under which id (S-023).
+    pub fn connect(&mut self, sid: &str) -> Encoded {
+        self.begin();
+        for part in ["{\"sid\":\"", sid, "\"}"] {
+            self.scratch.extend_from_slice(part.as_bytes());
+        }
+        self.finish(b'0', None, Vec::new())
+    }
+
+    /// Tells the client why it may not join the namespace (S-024).
+    pub fn connect_error(&mut self, message: &str, data: Option<&serde_json::Value>) -> Encoded {
+        self.begin();
+        let message = serde_json::Value::from(message).to_string();
+        let data = data.map_or_else(String::new, |data| format!(",\"data\":{data}"));
+        for part in ["{\"message\":", &message, &data, "}"] {
+            self.scratch.extend_from_slice(part.as_bytes());
+        }
+        self.finish(b'4', None, Vec::new())
+    }
+
+    /// Tells the client that it is no longer in the namespace.
+    pub fn disconnect(&mut self) -> Encoded {
+        self.begin();
+        self.finish(b'1', None, Vec::new())
+    }
+
+    fn arguments<A: ToArguments + ?Sized>(
+        &mut self,
+        arguments: &A,
+        after_name: bool,
+    ) -> Result<Vec<Frame>, EncodeError> {
+        let mut writer = ArgumentWriter::new(self.scratch, after_name);
+        arguments.write(&mut writer).map_err(EncodeError::Json)?;
+        let attachments = writer.finish();
+        self.scratch.push(b']');
+        Ok(attachments)
+    }
+
+    /// Room before the payload: frame header, two types, count, `-`, namespace, `,`, id.
+    const fn room(&self) -> usize {
+        HEADROOM + 2 + DIGITS + 1 + self.namespace.len() + 1 + DIGITS
+    }
+
+    fn begin(&mut self) {
+        let room = self.room();
+        self.scratch.clear();
+        self.scratch.resize(room, 0);
+    }
+
+    fn finish(&mut self, kind: u8, id: Option<u64>, attachments: Vec<Frame>) -> Encoded {
+        let mut start = self.room();
+        if let Some(id) = id {
+            self.prepend(&mut start, itoa::Buffer::new().format(id).as_bytes());
+        }
+        if self.namespace != "/" {
+            self.prepend(&mut start, b",");
+            let namespace = self.namespace;
+            self.prepend(&mut start, namespace.as_bytes());
+        }
+        if !attachments.is_empty() {
+            self.prepend(&mut start, b"-");
+            self.prepend(&mut start, itoa::Buffer::new().format(attachments.len()).as_bytes());
+        }
+        self.prepend(&mut start, &[b'4', kind]);
+        Encoded { text: Frame::from_scratch(Opcode::Text, self.scratch, start), attachments }
+    }
+
+    fn prepend(&mut self, start: &mut usize, part: &[u8]) {
+        *start -= part.len();
+        self.scratch[*start..*start + part.len()].copy_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde::Serialize;
+    use serde_json::json;
+
+    use super::*;
+    use crate::socket::Value;
+
+    fn text(encoded: &Encoded) -> String {
+        String::from_utf8(encoded.text().to_vec()).unwrap()
+    }
+
+    fn event<A: ToArguments + ?Sized>(arguments: &A) -> String {
+        text(&Encoder::new(&mut Vec::new(), "/").event("e", None, arguments).unwrap())
+    }
+
+    fn acknowledgement<A: ToArguments + ?Sized>(arguments: &A) -> String {
+        text(&Encoder::new(&mut Vec::new(), "/").acknowledgement(7, arguments).unwrap())
+    }
+
+    #[test]
+    fn a_tuple_is_several_arguments_anything_else_is_one() {
+        #[derive(Serialize)]
+        struct Point(i32, i32);
+        #[derive(Serialize)]
+        struct Name(&'static str);
+        assert_eq!(event(&()), "2[\"e\"]");
+        assert_eq!(event(&(1,)), "2[\"e\",1]");
+        assert_eq!(event(&(1, "two", [3])), "2[\"e\",1,\"two\",[3]]");
+        assert_eq!(event(&&(1, 2)), "2[\"e\",1,2]");
+        assert_eq!(event("text"), "2[\"e\",\"text\"]");
+        assert_eq!(event(&vec![1, 2]), "2[\"e\",[1,2]]");
+        assert_eq!(event(&[1, 2]), "2[\"e\",[1,2]]");
+        assert_eq!(event(&Point(1, 2)), "2[\"e\",[1,2]]");
+        assert_eq!(event(&Name("n")), "2[\"e\",\"n\"]");
+        assert_eq!(event(&None::<i32>), "2[\"e\",null]");
+        assert_eq!(event(&json!({"a": [1, null]})), "2[\"e\",{\"a\":[1,null]}]");
+        assert_eq!(acknowledgement(&()), "37[]");
+        assert_eq!(acknowledgement(&(1, 2)), "37[1,2]");
+        assert_eq!(acknowledgement(&vec![1, 2]), "37[[1,2]]");
+    }
+
+    #[test]
+    fn bytes_anywhere_become_attachments() {
+        #[derive(Serialize)]
+        struct Upload {
+            name: &'static str,
+            content: Bytes,
+        }
+        let upload = Upload { name: "x", content: Bytes::from_static(&[1, 2]) };
+        let more = Value::Array(vec![Value::Binary(Bytes::from_static(&[3]))]);
+        let mut scratch = Vec::new();
+        let encoded =
+            Encoder::new(&mut scratch, "/files").event("up", Some(3), &(upload, more)).unwrap();
+        assert_eq!(
+            text(&encoded),
+            "52-/files,3[\"up\",{\"name\":\"x\",\"content\":{\"_placeholder\":true,\"num\":0}},\
+             [{\"_placeholder\":true,\"num\":1}]]"
+        );
+        assert_eq!(encoded.attachments().collect::<Vec<_>>(), [&[1, 2][..], &[3]]);
+        assert_eq!(encoded.frames().count(), 3);
+    }
+
+    #[test]
+    fn the_servers_answers_are_the_references() {
+        let mut scratch = Vec::new();
+        let mut encoder = Encoder::new(&mut scratch, "/nope");
+        assert_eq!(text(&encoder.connect("YDdIvTwz8y")), "0/nope,{\"sid\":\"YDdIvTwz8y\"}");
+        assert_eq!(text(&encoder.disconnect()), "1/nope,");
+        assert_eq!(
+            text(&encoder.connect_error("Invalid namespace", None)),
+            "4/nope,{\"message\":\"Invalid namespace\"}"
+        );
+        let data = json!({"code": 7});
+        assert_eq!(
+            text(&encoder.connect_error("no", Some(&data))),
+            "4/nope,{\"message\":\"no\",\"data\":{\"code\":7}}"
+        );
+    }
+
+    #[test]
+    fn the_frame_is_complete() {
+        let mut scratch = Vec::new();
+        let encoded = Encoder::new(&mut scratch, "/").event("hi", None, "é").unwrap();
+        let frame = encoded.frames().next().unwrap();
+        assert_eq!(frame.as_bytes(), b"\x81\x0d42[\"hi\",\"\xc3\xa9\"]");
+    }
+
+    #[test]
+    fn reserved_names_are_refused() {
+        let error = Encoder::new(&mut Vec::new(), "/").event("connect", None, &()).unwrap_err();
+        assert_eq!(error.to_string(), "\"connect\" is a reserved event name");
+    }
+}

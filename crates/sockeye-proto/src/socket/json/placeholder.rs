@@ -1,0 +1,115 @@
+//! Checks that every placeholder of a packet names one of its attachments (S-007).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::de::StrRead;
+
+/// Whether all placeholders in `text`, a list of JSON values in brackets, are in range.
+pub(super) fn all_in_range(text: &str, attachments: usize) -> bool {
+    let mut json = serde_json::Deserializer::new(StrRead::new(text));
+    Check { attachments: attachments as u64 }.deserialize(&mut json).is_ok()
+}
+
+#[derive(Clone, Copy)]
+struct Check {
+    attachments: u64,
+}
+
+/// What a checked value was, as far as a placeholder's fields need to know.
+enum Seen {
+    True,
+    Number(u64),
+    Other,
+}
+
+impl<'de> DeserializeSeed<'de> for Check {
+    type Value = Seen;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Check {
+    type Value = Seen;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Seen, E> {
+        Ok(if value { Seen::True } else { Seen::Other })
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Seen, E> {
+        Ok(Seen::Number(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Seen, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Seen, A::Error> {
+        while items.next_element_seed(self)?.is_some() {}
+        Ok(Seen::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Seen, A::Error> {
+        let (mut placeholder, mut number) = (false, None);
+        while let Some(key) = entries.next_key_seed(Key)? {
+            let value = entries.next_value_seed(self)?;
+            match &*key {
+                "_placeholder" => placeholder = matches!(value, Seen::True),
+                "num" => {
+                    number = if let Seen::Number(number) = value { Some(number) } else { None }
+                }
+                _ => {}
+            }
+        }
+        if placeholder && number.is_none_or(|number| number >= self.attachments) {
+            return Err(de::Error::custom("illegal attachments"));
+        }
+        Ok(Seen::Other)
+    }
+}
+
+/// An object's key, borrowed when it has no escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}

@@ -1,0 +1,304 @@
+//! Finds where JSON values end and whether they are JSON at all, without building anything.
+//!
+//! Iterative, so the depth that a peer may nest is a number and not the size of a stack.
+
+use memchr::memchr2;
+
+/// How deep arrays and objects may be nested; what a decoder behind this can take too.
+const MAX_DEPTH: u32 = 127;
+
+/// The text is not one JSON value at this place, or it is nested too deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::socket) struct NotJson;
+
+/// The text of the first value of a list of values, and what follows its comma.
+/// The list must have been scanned before.
+pub(in crate::socket) fn first_value(list: &str) -> Option<(&str, &str)> {
+    let mut scanner = Scanner::new(list);
+    scanner.space();
+    let start = scanner.at;
+    scanner.value().ok()?;
+    let value = list.get(start..scanner.at)?;
+    scanner.space();
+    if scanner.peek() == Some(b',') {
+        scanner.at += 1;
+    }
+    Some((value, list.get(scanner.at..)?))
+}
+
+/// A place in a text that is being read as JSON.
+pub(in crate::socket) struct Scanner<'a> {
+    bytes: &'a [u8],
+    /// The offset of the next byte.
+    pub(in crate::socket) at: usize,
+    /// One bit for each open bracket, the innermost lowest: set for an object.
+    objects: u128,
+    depth: u32,
+}
+
+impl<'a> Scanner<'a> {
+    pub(in crate::socket) const fn new(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), at: 0, objects: 0, depth: 0 }
+    }
+
+    pub(in crate::socket) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    pub(in crate::socket) fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over one value, after optional space.
+    pub(in crate::socket) fn value(&mut self) -> Result<(), NotJson> {
+        loop {
+            self.space();
+            let opened = match self.peek().ok_or(NotJson)? {
+                b'{' => self.open(1)?,
+                b'[' => self.open(0)?,
+                b'"' => self.string().map(|()| false)?,
+                b'-' | b'0'..=b'9' => self.number().map(|()| false)?,
+                _ => self.literal().map(|()| false)?,
+            };
+            if !opened && self.close_until_next()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Steps over `expected`, after optional space.
+    pub(in crate::socket) fn expect(&mut self, expected: u8) -> Result<(), NotJson> {
+        self.space();
+        if self.peek() != Some(expected) {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Whether only space is left.
+    pub(in crate::socket) fn at_end(&mut self) -> bool {
+        self.space();
+        self.at == self.bytes.len()
+    }
+
+    /// Enters an array or object; `false` if it was empty and is already left.
+    fn open(&mut self, object: u128) -> Result<bool, NotJson> {
+        if self.depth == MAX_DEPTH {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        self.space();
+        let closing = if object == 1 { b'}' } else { b']' };
+        if self.peek() == Some(closing) {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.objects = self.objects << 1 | object;
+        self.depth += 1;
+        if object == 1 {
+            self.key()?;
+        }
+        Ok(true)
+    }
+
+    /// After a value: leaves what ends here. `true` when the outermost value is complete,
+    /// `false` when another value follows.
+    fn close_until_next(&mut self) -> Result<bool, NotJson> {
+        while self.depth > 0 {
+            self.space();
+            let in_object = self.objects & 1 == 1;
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    if in_object {
+                        self.key()?;
+                    }
+                    return Ok(false);
+                }
+                Some(b'}') if in_object => self.close(),
+                Some(b']') if !in_object => self.close(),
+                _ => return Err(NotJson),
+            }
+        }
+        Ok(true)
+    }
+
+    const fn close(&mut self) {
+        self.at += 1;
+        self.objects >>= 1;
+        self.depth -= 1;
+    }
+
+    fn key(&mut self) -> Result<(), NotJson> {
+        self.space();
+        if self.peek() != Some(b'"') {
+            return Err(NotJson);
+        }
+        self.string()?;
+        self.expect(b':')
+    }
+
+    /// Steps over a string; the scanner stands at its opening quote.
+    fn string(&mut self) -> Result<(), NotJson> {
+        self.at += 1;
+        loop {
+            let rest = self.bytes.get(self.at..).ok_or(NotJson)?;
+            let stop = memchr2(b'"', b'\\', rest).ok_or(NotJson)?;
+            let (plain, rest) = rest.split_at(stop);
+            if plain.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+                return Err(NotJson);
+            }
+            self.at += stop + 1;
+            if rest.first() == Some(&b'"') {
+                return Ok(());
+            }
+            self.escape()?;
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), NotJson> {
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                let digits = self.bytes.get(self.at + 1..self.at + 5).ok_or(NotJson)?;
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return Err(NotJson);
+                }
+                self.at += 5;
+            }
+            _ => return Err(NotJson),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), NotJson> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(NotJson) } else { Ok(()) }
+    }
+
+    fn literal(&mut self) -> Result<(), NotJson> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        for literal in [&b"true"[..], b"false", b"null"] {
+            if rest.starts_with(literal) {
+                self.at += literal.len();
+                return Ok(());
+            }
+        }
+        Err(NotJson)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_json(text: &str) -> bool {
+        let mut scanner = Scanner::new(text);
+        scanner.value().is_ok() && scanner.at_end()
+    }
+
+    #[test]
+    fn it_agrees_with_serde_json() {
+        for text in [
+            "null",
+            "true",
+            "false",
+            "nul",
+            "tru",
+            "0",
+            "-0",
+            "-",
+            "01",
+            "1.",
+            "1.5",
+            ".5",
+            "1e5",
+            "1E+2",
+            "1e",
+            "1e-",
+            "NaN",
+            "\"\"",
+            "\"a\\u00e9\"",
+            "\"\\u00g0\"",
+            "\"\\x\"",
+            "\"a",
+            "\"\n\"",
+            "[]",
+            "[ ]",
+            "[1,2]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[",
+            "]",
+            "{}",
+            "{\"a\":1}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "{\"a\":[{\"b\":{}}]}",
+            "[}",
+            "{]",
+            "1 2",
+            "",
+            " ",
+            " [ 1 , { \"a\" : \"\\\\\" } ] ",
+            "{\"a\":1,\"a\":2}",
+            "[[[[[]]]]]",
+            "\u{feff}1",
+        ] {
+            let expected = serde_json::from_str::<serde_json::Value>(text).is_ok();
+            assert_eq!(is_json(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_and_takes_no_stack() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(is_json(&nested(127)));
+        assert!(serde_json::from_str::<serde_json::Value>(&nested(127)).is_ok());
+        for depth in [128, 5_000, 1_000_000] {
+            assert!(!is_json(&nested(depth)));
+        }
+    }
+
+    #[test]
+    fn values_of_a_list_come_one_by_one() {
+        let mut rest = " 1 ,[2,{\"a\":\",\"}], \"x,\" ";
+        let mut values = Vec::new();
+        while let Some((value, tail)) = first_value(rest) {
+            values.push(value);
+            rest = tail;
+        }
+        assert_eq!(values, ["1", "[2,{\"a\":\",\"}]", "\"x,\""]);
+    }
+}
