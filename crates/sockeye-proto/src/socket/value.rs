@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         while let Some(key) = entries.next_key::<String>()? {
             object.insert(key, entries.next_value_seed(self)?);
         }
-        match attachment_number(&object) {
+        match attachment_number(&object).filter(|_| !self.attachments.is_empty()) {
             Some(number) => self.attachment(number).map_err(de::Error::custom),
             None => Ok(Value::Object(object)),
         }
@@ -139,16 +139,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
 impl ValueSeed<'_> {
     fn attachment(&self, number: Option<usize>) -> Result<Value, &'static str> {
-        if self.attachments.is_empty() {
-            return Err("a placeholder in data that has no attachments");
-        }
         let attachment = number.and_then(|number| self.attachments.get(number));
         attachment.cloned().map(Value::Binary).ok_or("illegal attachments")
     }
 }
 
 /// The attachment's number if `object` is a placeholder: `Some(None)` if it names none that could
-/// exist. An object with other keys beside them is a placeholder too, as in the reference.
+/// exist. An object with other keys beside them is a placeholder too, as in the reference; in data
+/// that has no attachments it is just an object.
 fn attachment_number(object: &BTreeMap<String, Value>) -> Option<Option<usize>> {
     if object.get("_placeholder") != Some(&Value::Bool(true)) {
         return None;
