@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_LENGTH, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
+
+use super::body::ResponseBody;
+
+/// Which pages of other origins may use the server, in the manner of the reference's `cors`
+/// option (E-048).
+///
+/// Browsers enforce it for polling only; a WebSocket of a foreign page is not stopped by it.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Cors {
+    origins: AllowedOrigins,
+    credentials: bool,
+    methods: HeaderValue,
+    allowed_headers: Option<HeaderValue>,
+    exposed_headers: Option<HeaderValue>,
+    max_age: Option<Duration>,
+}
+
+/// The origins that are allowed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AllowedOrigins {
+    /// `*`: everybody. Browsers do not send cookies then.
+    Any,
+    /// Whoever asks is allowed by name, so that cookies are sent: only for tests.
+    Mirror,
+    /// These, compared exactly, such as `https://example.com`.
+    List(Vec<String>),
+}
+
+impl Cors {
+    /// Allows these origins; otherwise as the reference's defaults.
+    pub const fn new(origins: AllowedOrigins) -> Self {
+        Self {
+            origins,
+            credentials: false,
+            methods: HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE"),
+            allowed_headers: None,
+            exposed_headers: None,
+            max_age: None,
+        }
+    }
+
+    /// Allows any origin, without cookies.
+    pub const fn any() -> Self {
+        Self::new(AllowedOrigins::Any)
+    }
+
+    /// Whether cookies and client certificates may be sent. Default false.
+    pub const fn credentials(mut self, allowed: bool) -> Self {
+        self.credentials = allowed;
+        self
+    }
+
+    /// The request headers that are allowed, with commas between. Default: what is asked for.
+    ///
+    /// # Panics
+    /// If a character is not allowed in a header.
+    #[track_caller]
+    pub fn allowed_headers(mut self, names: &str) -> Self {
+        self.allowed_headers = Some(header_value(names));
+        self
+    }
+
+    /// The response headers that a page may read, with commas between. Default: none.
+    ///
+    /// # Panics
+    /// If a character is not allowed in a header.
+    #[track_caller]
+    pub fn exposed_headers(mut self, names: &str) -> Self {
+        self.exposed_headers = Some(header_value(names));
+        self
+    }
+
+    /// How long a browser may remember the answer. Default: its own choice.
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Answers a preflight request.
+    pub(super) fn preflight(&self, request: &request::Parts) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        self.apply(&request.headers, headers);
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
+        let asked = request.headers.get(ACCESS_CONTROL_REQUEST_HEADERS);
+        if self.allowed_headers.is_none() {
+            headers.append(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+        }
+        if let Some(allowed) = self.allowed_headers.as_ref().or(asked) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed.clone());
+        }
+        if let Some(age) = self.max_age {
+            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(age.as_secs()));
+        }
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        response
+    }
+
+    /// Adds what every response carries.
+    pub(super) fn apply(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        let origin = request.get(ORIGIN);
+        match &self.origins {
+            AllowedOrigins::Any => {
+                let any = HeaderValue::from_static("*");
+                response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, any);
+            }
+            AllowedOrigins::Mirror | AllowedOrigins::List(_) => {
+                response.append(VARY, HeaderValue::from_static("Origin"));
+                if let Some(origin) = origin.filter(|origin| self.allows(origin)) {
+                    response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                }
+            }
+        }
+        if self.credentials {
+            let yes = HeaderValue::from_static("true");
+            response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+        if let Some(exposed) = &self.exposed_headers {
+            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+        }
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        match &self.origins {
+            AllowedOrigins::Any | AllowedOrigins::Mirror => true,
+            AllowedOrigins::List(list) => {
+                list.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("a list of header names")
+}

@@ -1,0 +1,93 @@
+use std::cell::RefCell;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Random bytes of an id: 120 bits, so that nobody guesses one.
+const BYTES: usize = 15;
+/// Ids that one question to the operating system pays for.
+const IDS_PER_FILL: usize = 32;
+
+/// An id of a session or a socket: 20 characters of URL-safe base64, as the reference's (E-004),
+/// but all of it random.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Id([u8; Self::LEN]);
+
+impl Id {
+    pub(crate) const LEN: usize = 20;
+
+    /// A new id from the operating system's random numbers.
+    ///
+    /// # Panics
+    /// If the operating system has none to give: no id could be trusted then.
+    pub(crate) fn random() -> Self {
+        let mut id = [0; Self::LEN];
+        let random = RANDOM.with_borrow_mut(Pool::take);
+        // 15 bytes are exactly 20 characters.
+        let _ = URL_SAFE_NO_PAD.encode_slice(random, &mut id);
+        Self(id)
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        text.as_bytes().try_into().ok().map(Self)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+thread_local! {
+    static RANDOM: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; BYTES * IDS_PER_FILL], left: 0 }) };
+}
+
+/// Random bytes that were fetched and not yet used.
+struct Pool {
+    bytes: [u8; BYTES * IDS_PER_FILL],
+    left: usize,
+}
+
+impl Pool {
+    fn take(&mut self) -> [u8; BYTES] {
+        if self.left == 0 {
+            getrandom::fill(&mut self.bytes).expect("the operating system gives random numbers");
+            self.left = IDS_PER_FILL;
+        }
+        self.left -= 1;
+        let start = self.left * BYTES;
+        let mut taken = [0; BYTES];
+        taken.copy_from_slice(&self.bytes[start..start + BYTES]);
+        self.bytes[start..start + BYTES].fill(0);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_20_url_safe_characters_and_differ() {
+        let ids: std::collections::HashSet<_> = (0..1_000).map(|_| Id::random()).collect();
+        assert_eq!(ids.len(), 1_000);
+        for id in ids {
+            let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            assert!(id.as_str().len() == 20 && id.as_str().bytes().all(safe));
+            assert_eq!(Id::parse(id.as_str()), Some(id));
+        }
+        assert_eq!(Id::parse("too short"), None);
+    }
+}

@@ -1,0 +1,74 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// A stream of bytes both ways that is not a plain TCP socket: TLS, HTTP/2, memory.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// The driver's end of a WebSocket.
+pub(super) enum Reader {
+    /// The reading half; the other lies with the session, so that everybody can write.
+    Tcp(OwnedReadHalf),
+    /// The whole stream; only the driver can write.
+    Foreign(Box<dyn Stream>),
+}
+
+/// The session's end of a WebSocket.
+#[derive(Debug)]
+pub(super) enum Writer {
+    /// Takes writes from any thread, as long as the kernel does.
+    Tcp(OwnedWriteHalf),
+    /// The driver writes.
+    Driver,
+    /// Nothing more is written.
+    Shut,
+}
+
+impl Reader {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(match self {
+            Self::Tcp(half) => Pin::new(half).poll_read(cx, &mut buffer),
+            Self::Foreign(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+        })?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+/// Takes an upgraded connection apart: the two ends, and bytes that were read too far.
+///
+/// Under hyper a plain TCP socket lies hidden in its own types; it is found if the connection was
+/// served by hyper directly, by `axum::serve`, or by this crate's `listen`.
+pub(super) fn take_apart(upgraded: Upgraded) -> (Reader, Writer, Vec<u8>) {
+    let upgraded =
+        match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => return of_tcp(parts.io.into_inner(), &parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => of_tcp(parts.io.into_inner(), &parts.read_buf),
+        Err(upgraded) => {
+            (Reader::Foreign(Box::new(TokioIo::new(upgraded))), Writer::Driver, Vec::new())
+        }
+    }
+}
+
+fn of_tcp(stream: TcpStream, early: &[u8]) -> (Reader, Writer, Vec<u8>) {
+    // A packet must not wait for the acknowledgement of the one before; without the option it is
+    // only slower.
+    let _ = stream.set_nodelay(true);
+    let (read, write) = stream.into_split();
+    (Reader::Tcp(read), Writer::Tcp(write), early.to_vec())
+}

@@ -1,0 +1,42 @@
+//! Engine.IO with I/O: sessions over long-polling and WebSocket, and the HTTP service that opens
+//! them.
+//!
+//! What a message means is up to an [`Application`]; the Socket.IO server is one, a program that
+//! wants bare Engine.IO is another. Nothing here decides anything about the protocol: that is the
+//! machine's task ([`sockeye_proto::engine::Session`]).
+//!
+//! One task owns a session's I/O, its driver. Everybody else locks the session for a moment to
+//! queue frames, and writes them at once if the link takes them.
+
+mod application;
+mod body;
+mod clock;
+mod cork;
+mod cors;
+mod driver;
+mod handshake;
+mod id;
+mod io;
+mod options;
+mod outbox;
+mod polling;
+mod scratch;
+mod server;
+mod service;
+mod session;
+mod websocket;
+mod wheel;
+
+pub use application::{Application, Connector};
+pub use body::{Never, ResponseBody};
+pub use cors::{AllowedOrigins, Cors};
+pub use handshake::{Handshake, RemoteAddress};
+pub use options::EngineOptions;
+pub use server::Engine;
+pub use service::EngineService;
+pub use session::{SendError, Session};
+
+pub(crate) use id::Id;
+pub(crate) use scratch::with_encode_scratch;
+pub(crate) use session::Delivery;
+pub use sockeye_proto::engine::{CloseDetail, CloseReason, Message, Revision, TransportName};

@@ -1,0 +1,53 @@
+use std::time::Duration;
+
+use super::cors::Cors;
+
+/// Settings of the Engine.IO layer. Names and defaults are the reference's (section 1.2).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// Path under which requests are taken; a trailing slash is added. Default `/engine.io`, and
+    /// `/socket.io` under a Socket.IO server (E-027, E-028).
+    pub path: String,
+    /// Time between a pong and the next ping. Default 25 s (E-013). Shorter finds dead peers
+    /// sooner and costs a packet both ways each time.
+    pub ping_interval: Duration,
+    /// Time to wait for a pong before the session is closed. Default 20 s (E-014).
+    pub ping_timeout: Duration,
+    /// Time in which an upgrade must be complete. Default 10 s (E-015).
+    pub upgrade_timeout: Duration,
+    /// Bytes that a POST body, or a WebSocket message, may have. Default 1 000 000 (E-016). It is
+    /// announced to clients as `maxPayload`.
+    pub max_http_buffer_size: usize,
+    /// Bytes that may be queued for one peer. Default 1 MiB. A peer that reads so slowly that
+    /// more would be queued is disconnected (`transport error`). A single packet may be larger.
+    pub max_buffered_bytes: usize,
+    /// Whether long-polling is allowed. Default true (E-018).
+    pub polling: bool,
+    /// Whether WebSocket is allowed. Default true (E-018).
+    pub websocket: bool,
+    /// Whether a session may change from polling to WebSocket. Default true (E-019).
+    pub allow_upgrades: bool,
+    /// Time a POST body may take to arrive. Default 30 s.
+    pub body_timeout: Duration,
+    /// Which pages of other origins may use the server. Default: none (E-024).
+    pub cors: Option<Cors>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            path: "/engine.io".into(),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            max_http_buffer_size: 1_000_000,
+            max_buffered_bytes: 1 << 20,
+            polling: true,
+            websocket: true,
+            allow_upgrades: true,
+            body_timeout: Duration::from_secs(30),
+            cors: None,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use sockeye_proto::engine::PayloadEncoder;
+use sockeye_proto::websocket::Frame;
+
+use super::scratch;
+
+/// Frames below this total are copied into one buffer: a copy is cheaper than a list of slices.
+const COPIED_BYTES: usize = 32 * 1024;
+/// Slices that one vectored write takes.
+const SLICES: usize = 64;
+/// Room for this many frames is kept when the outbox is empty.
+const KEPT_FRAMES: usize = 4;
+
+/// What is queued for one peer: finished frames that may be shared with any number of other peers.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    frames: VecDeque<Frame>,
+    /// How much of the first frame has been written.
+    written: usize,
+    /// How much is left to write.
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(super) const fn new() -> Self {
+        Self { frames: VecDeque::new(), written: 0, bytes: 0 }
+    }
+
+    pub(super) fn push(&mut self, frame: Frame) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Puts what another outbox holds behind what this one does.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.bytes += other.bytes;
+        self.frames.append(&mut other.frames);
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Moves everything into the payload that answers a poll.
+    pub(super) fn drain_into(&mut self, payload: &mut PayloadEncoder) {
+        for frame in &self.frames {
+            payload.push(frame);
+        }
+        self.clear();
+    }
+
+    /// Writes until everything is written or the writer does not take all.
+    ///
+    /// `write` gets one slice or several; an error, also `WouldBlock`, leaves the rest queued.
+    pub(super) fn write_with(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while !self.frames.is_empty() {
+            let count = self.write_once(&mut write)?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.advance(count);
+        }
+        Ok(())
+    }
+
+    fn write_once(
+        &self,
+        write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if self.frames.len() == 1 {
+            return write(&[self.first_slice()]);
+        }
+        if self.bytes <= COPIED_BYTES {
+            return scratch::with_write(|buffer| {
+                self.slices().for_each(|slice| buffer.extend_from_slice(&slice));
+                write(&[IoSlice::new(buffer)])
+            });
+        }
+        let mut list = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for (place, slice) in list.iter_mut().zip(self.slices()) {
+            *place = slice;
+            count += 1;
+        }
+        write(list.get(..count).unwrap_or_default())
+    }
+
+    fn first_slice(&self) -> IoSlice<'_> {
+        let first = self.frames.front().map_or(&[][..], Frame::as_bytes);
+        IoSlice::new(first.get(self.written..).unwrap_or_default())
+    }
+
+    fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
+        let others = self.frames.iter().skip(1).map(|frame| IoSlice::new(frame.as_bytes()));
+        std::iter::once(self.first_slice()).chain(others)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes -= count;
+        self.written += count;
+        while let Some(first) = self.frames.front()
+            && self.written >= first.len()
+        {
+            self.written -= first.len();
+            self.frames.pop_front();
+        }
+        if self.frames.is_empty() && self.frames.capacity() > KEPT_FRAMES {
+            self.frames = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer that takes `sizes` bytes call by call and then blocks.
+    fn write(outbox: &mut Outbox, sizes: &[usize]) -> Vec<u8> {
+        let mut sizes = sizes.iter();
+        let mut taken = Vec::new();
+        let result = outbox.write_with(|slices| {
+            let room = *sizes.next().ok_or(io::ErrorKind::WouldBlock)?;
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            let count = room.min(all.len());
+            taken.extend_from_slice(&all[..count]);
+            Ok(count)
+        });
+        assert_eq!(result.is_ok(), outbox.is_empty());
+        taken
+    }
+
+    #[test]
+    fn nothing_is_lost_or_repeated_however_little_the_writer_takes() {
+        for (frame_bytes, rooms) in
+            [(1, [1, 2, 3]), (300, [1, 7, 1_000]), (20_000, [999, 10_000, 33_000])]
+        {
+            let frames: Vec<_> = (0..5).map(|n| Frame::binary(&vec![n; frame_bytes])).collect();
+            let expected: Vec<u8> = frames.iter().flat_map(|f| f.as_bytes().to_vec()).collect();
+            for room in rooms {
+                let mut outbox = Outbox::default();
+                frames.iter().for_each(|frame| outbox.push(frame.clone()));
+                assert_eq!(outbox.bytes(), expected.len());
+                let mut taken = Vec::new();
+                while !outbox.is_empty() {
+                    taken.extend(write(&mut outbox, &[room, room]));
+                }
+                assert_eq!(taken, expected);
+                assert_eq!(outbox.bytes(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn small_frames_go_out_in_one_write() {
+        let mut outbox = Outbox::default();
+        (0..16).for_each(|_| outbox.push(Frame::text(b"x")));
+        write(&mut outbox, &[usize::MAX]);
+        assert!(outbox.is_empty());
+    }
+}

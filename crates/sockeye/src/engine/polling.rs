@@ -1,0 +1,167 @@
+//! GET and POST of a session: waiting for something to send, and taking what was sent.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::{HeaderValue, Response, StatusCode, request};
+use http_body::Body;
+use sockeye_proto::engine::Input;
+use tokio::sync::oneshot;
+
+use super::body::ResponseBody;
+use super::service::{empty, success};
+use super::session::{Post, Session};
+
+/// Waits until there is something to send.
+pub(super) async fn poll(
+    session: &Arc<Session>,
+    request: &request::Parts,
+) -> Response<ResponseBody> {
+    let (reply, answer) = oneshot::channel();
+    let refused = {
+        let mut state = session.lock();
+        // A GET that waits already keeps its place: it is answered when this one is refused.
+        let waits = state.machine.is_writable();
+        if !waits && let Some(place) = state.poll_reply() {
+            *place = Some(reply);
+        }
+        let queued = !state.outbox.is_empty();
+        session.handle(&mut state, Input::Poll { queued }).refused
+    };
+    if refused {
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    let guard = Guard { session, given_up: Some(Input::PollAborted) };
+    let body = answer.await;
+    guard.defuse();
+    match body {
+        Ok(body) => text(request, body),
+        Err(_) => empty(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// Takes the packets of a request body.
+pub(super) async fn post<B>(
+    session: &Arc<Session>,
+    request: &request::Parts,
+    body: B,
+) -> Response<ResponseBody>
+where
+    B: Body<Data = Bytes>,
+    B::Error: fmt::Display,
+{
+    let readable = !is_octet_stream(request);
+    let input = if readable { Input::Post } else { Input::PostUnreadable };
+    if session.handle(&mut session.lock(), input).refused {
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    let guard = Guard { session, given_up: Some(Input::PostAborted) };
+    let options = &session.shared().options;
+    let collected = collect(body, options.max_http_buffer_size);
+    let body = match tokio::time::timeout(options.body_timeout, collected).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(BodyError::TooLarge)) => {
+            guard.defuse();
+            session.handle(&mut session.lock(), Input::PostDone);
+            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        Ok(Err(BodyError::Broken)) => return empty(StatusCode::BAD_REQUEST),
+        Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
+    };
+    guard.defuse();
+    let (done, handled) = oneshot::channel();
+    {
+        let mut state = session.lock();
+        if !state.is_released() {
+            state.post = Some(Box::new(Post { body, done }));
+        }
+    }
+    session.wake();
+    // Also a body that ended the session is answered with `ok` (E-058, E-060).
+    let _ = handled.await;
+    let mut response = success("text/html", "ok");
+    protect(request, &mut response);
+    response
+}
+
+/// The answer to a GET.
+pub(super) fn text(request: &request::Parts, body: Vec<u8>) -> Response<ResponseBody> {
+    let mut response = success("text/plain; charset=UTF-8", body);
+    protect(request, &mut response);
+    response
+}
+
+/// Old Internet Explorers looked for scripts in these answers (E-045).
+fn protect(request: &request::Parts, response: &mut Response<ResponseBody>) {
+    let agent = request.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    if agent.is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/")) {
+        let name = HeaderName::from_static("x-xss-protection");
+        response.headers_mut().insert(name, HeaderValue::from_static("0"));
+    }
+}
+
+fn is_octet_stream(request: &request::Parts) -> bool {
+    request.headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
+}
+
+/// Reports a request that was dropped before it was through.
+struct Guard<'a> {
+    session: &'a Arc<Session>,
+    given_up: Option<Input>,
+}
+
+impl Guard<'_> {
+    fn defuse(mut self) {
+        self.given_up = None;
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if let Some(input) = self.given_up {
+            self.session.handle(&mut self.session.lock(), input);
+        }
+    }
+}
+
+enum BodyError {
+    TooLarge,
+    Broken,
+}
+
+/// The whole body, if it is not longer than `limit`; never buffers more than that.
+async fn collect<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: fmt::Display,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let frame = frame.map_err(|error| {
+            tracing::debug!(%error, "request body broke off");
+            BodyError::Broken
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len().max(all.len()) + data.len() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        if all.is_empty() && first.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}

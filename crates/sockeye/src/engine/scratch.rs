@@ -1,0 +1,49 @@
+//! Buffers that belong to a thread and not to a connection, so that an idle connection owns none.
+
+use std::cell::RefCell;
+
+/// What one read takes at most.
+const READ_BYTES: usize = 64 * 1024;
+/// A buffer that grew beyond this for one large packet is given back.
+const KEPT_BYTES: usize = 256 * 1024;
+
+thread_local! {
+    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static WRITE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static ENCODE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's read buffer, of full length.
+pub(super) fn with_read<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    lend(&READ, |buffer| {
+        buffer.resize(READ_BYTES, 0);
+        use_it(buffer)
+    })
+}
+
+/// Lends the thread's write buffer, empty.
+pub(super) fn with_write<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    lend(&WRITE, |buffer| {
+        buffer.clear();
+        use_it(buffer)
+    })
+}
+
+/// Lends the thread's buffer for packets that are being written.
+pub(crate) fn with_encode_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    lend(&ENCODE, use_it)
+}
+
+/// Takes the buffer out while it is lent: user code that runs meanwhile (a `Serialize` that emits,
+/// a handler) finds an empty one instead of a borrow error.
+fn lend<R>(
+    slot: &'static std::thread::LocalKey<RefCell<Vec<u8>>>,
+    use_it: impl FnOnce(&mut Vec<u8>) -> R,
+) -> R {
+    let mut buffer = slot.take();
+    let result = use_it(&mut buffer);
+    if buffer.capacity() <= KEPT_BYTES {
+        slot.set(buffer);
+    }
+    result
+}

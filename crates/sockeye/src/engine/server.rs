@@ -1,0 +1,205 @@
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use foldhash::quality::RandomState;
+use hashbrown::HashMap;
+use http::request;
+use parking_lot::RwLock;
+use sockeye_proto::engine::{
+    Handshake as OpenPacket, Query, Revision, Session as Machine, Timing, TransportName,
+};
+use sockeye_proto::websocket::{Frame, Opcode};
+
+use super::application::Connector;
+use super::clock::Clock;
+use super::driver::Driver;
+use super::handshake::Handshake;
+use super::id::Id;
+use super::io::{Reader, Writer};
+use super::options::EngineOptions;
+use super::service::EngineService;
+use super::session::{Link, Session};
+use super::wheel::{self, Wheel};
+
+/// An Engine.IO server: all sessions, and what makes new ones.
+///
+/// Cheap to clone; all clones are the same server. It answers requests through its
+/// [`service`](Engine::service).
+pub struct Engine<C> {
+    shared: Arc<Shared>,
+    connector: Arc<C>,
+}
+
+/// What all sessions of a server share.
+pub(super) struct Shared {
+    pub(super) options: EngineOptions,
+    pub(super) clock: Clock,
+    pub(super) wheel: Arc<Wheel>,
+    pub(super) control_frames: ControlFrames,
+    timing: Arc<Timing>,
+    sessions: RwLock<HashMap<Id, Arc<Session>, RandomState>>,
+    wheel_turns: AtomicBool,
+    closed: AtomicBool,
+}
+
+/// Frames that are the same for everybody.
+pub(super) struct ControlFrames {
+    pub(super) ping: Frame,
+    pub(super) pong: Frame,
+    pub(super) probe: Frame,
+}
+
+impl<C> Clone for Engine<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), connector: Arc::clone(&self.connector) }
+    }
+}
+
+impl<C> fmt::Debug for Engine<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl<C: Connector> Engine<C> {
+    /// A server that makes each session's application with `connector`.
+    #[must_use]
+    pub fn new(options: EngineOptions, connector: C) -> Self {
+        let timing = Timing {
+            ping_interval: options.ping_interval,
+            ping_timeout: options.ping_timeout,
+            upgrade_timeout: options.upgrade_timeout,
+        };
+        let shared = Shared {
+            options,
+            clock: Clock::start(),
+            wheel: Arc::new(Wheel::new()),
+            control_frames: ControlFrames {
+                ping: Frame::text(b"2"),
+                pong: Frame::text(b"3"),
+                probe: Frame::text(b"3probe"),
+            },
+            timing: Arc::new(timing),
+            sessions: RwLock::default(),
+            wheel_turns: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared), connector: Arc::new(connector) }
+    }
+
+    /// A `tower` service that answers requests to this server and 404 to others.
+    #[must_use]
+    pub fn service(&self) -> EngineService<C> {
+        EngineService::new(self.clone())
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn clients_count(&self) -> usize {
+        self.shared.sessions.read().len()
+    }
+
+    /// Ends all sessions at once and refuses new ones (E-098).
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        let sessions: Vec<_> = self.shared.sessions.read().values().cloned().collect();
+        for session in sessions {
+            session.close();
+        }
+    }
+
+    pub(super) fn options(&self) -> &EngineOptions {
+        &self.shared.options
+    }
+
+    pub(super) fn session(&self, sid: &str) -> Option<Arc<Session>> {
+        self.shared.sessions.read().get(&Id::parse(sid)?).cloned()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Relaxed)
+    }
+
+    /// Opens a session over polling; the body that answers the GET.
+    pub(super) fn open_polling(&self, request: &request::Parts, query: &Query<'_>) -> String {
+        let handshake = Handshake::of(request);
+        let (revision, base64) = (query.revision, query.base64);
+        let session = self.open(handshake, revision, base64, Link::Polling(None));
+        let application = self.connector.connect(&session);
+        let packet = self.open_packet(&session, TransportName::Polling);
+        tokio::spawn(Driver::polling(session, application));
+        packet
+    }
+
+    /// Opens a session over a WebSocket that has just been upgraded.
+    pub(super) fn open_websocket(
+        &self,
+        handshake: Handshake,
+        revision: Revision,
+        base64: bool,
+        (reader, writer, mut early): (Reader, Writer, Vec<u8>),
+    ) {
+        let session = self.open(handshake, revision, base64, Link::WebSocket(writer));
+        let packet = self.open_packet(&session, TransportName::WebSocket);
+        session.send_first(Frame::from_parts(Opcode::Text, &[packet.as_bytes()]));
+        let application = self.connector.connect(&session);
+        tokio::spawn(Driver::websocket(session, application, reader, &mut early));
+    }
+
+    fn open(
+        &self,
+        handshake: Handshake,
+        revision: Revision,
+        base64: bool,
+        link: Link,
+    ) -> Arc<Session> {
+        self.shared.start_wheel();
+        let transport = match link {
+            Link::Polling(_) => TransportName::Polling,
+            Link::WebSocket(_) | Link::Gone => TransportName::WebSocket,
+        };
+        let timing = Arc::clone(&self.shared.timing);
+        let machine = Machine::open(self.shared.clock.now(), timing, revision, transport);
+        let id = Id::random();
+        let shared = Arc::clone(&self.shared);
+        let session = Session::new(shared, id, base64, handshake, machine, link);
+        self.shared.sessions.write().insert(id, Arc::clone(&session));
+        session
+    }
+
+    fn open_packet(&self, session: &Session, transport: TransportName) -> String {
+        let options = self.options();
+        let upgrades: &[TransportName] = match transport {
+            TransportName::Polling if options.allow_upgrades && options.websocket => {
+                &[TransportName::WebSocket]
+            }
+            _ => &[],
+        };
+        let milliseconds =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        OpenPacket {
+            sid: session.id().as_str(),
+            upgrades,
+            ping_interval: milliseconds(options.ping_interval),
+            ping_timeout: milliseconds(options.ping_timeout),
+            max_payload: options.max_http_buffer_size,
+        }
+        .to_string()
+    }
+}
+
+impl Shared {
+    /// Forgets a session that is over.
+    pub(super) fn forget(&self, session: &Session) {
+        self.wheel.remove(session);
+        self.sessions.write().remove(session.id());
+    }
+
+    fn start_wheel(&self) {
+        if !self.wheel_turns.swap(true, Ordering::Relaxed) {
+            let wheel: Weak<Wheel> = Arc::downgrade(&self.wheel);
+            tokio::spawn(wheel::turn(wheel, self.clock));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Carrying out what the machine says.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use sockeye_proto::engine::{Control, Input, Output, PayloadEncoder, PollAnswer};
+use sockeye_proto::websocket::{Frame, Opcode};
+use tokio::sync::oneshot;
+
+use super::{Candidate, Link, Session, State};
+use crate::engine::io::Writer;
+
+/// Where the body goes that answers a waiting GET.
+pub(in crate::engine) type PollReply = oneshot::Sender<Vec<u8>>;
+
+/// The body of a POST, on its way to the driver.
+#[derive(Debug)]
+pub(in crate::engine) struct Post {
+    pub(in crate::engine) body: Bytes,
+    /// Answered when all packets were handled.
+    pub(in crate::engine) done: oneshot::Sender<()>,
+}
+
+/// What the caller of `handle` has to do itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Verdict {
+    /// The message that was reported goes to the application.
+    pub(in crate::engine) deliver: bool,
+    /// The request or WebSocket that was reported is refused.
+    pub(in crate::engine) refused: bool,
+}
+
+impl Session {
+    /// Feeds the machine and does what it says.
+    pub(in crate::engine) fn handle(self: &Arc<Self>, state: &mut State, input: Input) -> Verdict {
+        state.machine.handle(self.now(), input);
+        let mut verdict = Verdict::default();
+        while let Some(output) = state.machine.poll() {
+            match output {
+                Output::Deliver => verdict.deliver = true,
+                Output::RefusePoll | Output::RefusePost | Output::RefuseCandidate => {
+                    verdict.refused = true;
+                }
+                other => self.carry_out(state, other),
+            }
+        }
+        if !verdict.deliver {
+            self.reschedule(state);
+        }
+        verdict
+    }
+
+    fn carry_out(self: &Arc<Self>, state: &mut State, output: Output) {
+        match output {
+            Output::Send(control) => self.send_control(state, control),
+            Output::AnswerPoll(answer) => answer_poll(state, answer),
+            Output::AnswerProbe => self.answer_probe(state),
+            Output::CloseCandidate => self.close_candidate(state),
+            Output::SwitchToCandidate => self.switch(state),
+            Output::CloseLink => self.close_link(state),
+            Output::Ended(reason, detail) => {
+                state.ended = Some((reason, detail));
+                self.driver().wake();
+            }
+            Output::Release => self.release(state),
+            Output::Deliver | Output::RefusePoll | Output::RefusePost | Output::RefuseCandidate => {
+            }
+        }
+    }
+
+    fn send_control(self: &Arc<Self>, state: &mut State, control: Control) {
+        let frames = &self.shared().control_frames;
+        state.outbox.push(match control {
+            Control::Ping => frames.ping.clone(),
+            Control::Pong => frames.pong.clone(),
+        });
+        self.flush_or_hold(state);
+    }
+
+    fn answer_probe(&self, state: &mut State) {
+        if let Some(candidate) = &mut state.candidate {
+            candidate.outbox.push(self.shared().control_frames.probe.clone());
+            candidate.write();
+            self.driver().wake();
+        }
+    }
+
+    /// The driver finds its candidate gone, and drops its own end.
+    fn close_candidate(&self, state: &mut State) {
+        if let Some(mut candidate) = state.candidate.take() {
+            let code = state.close_code.take();
+            candidate.outbox.push(Frame::close(code, ""));
+            candidate.write();
+            self.driver().wake();
+        }
+    }
+
+    fn switch(self: &Arc<Self>, state: &mut State) {
+        let Some(candidate) = state.candidate.take() else { return };
+        let queued = std::mem::replace(&mut state.outbox, candidate.outbox);
+        state.outbox.append(queued);
+        state.link = Link::WebSocket(candidate.writer);
+        self.flush_or_hold(state);
+    }
+
+    fn close_link(self: &Arc<Self>, state: &mut State) {
+        let code = state.close_code.take();
+        state.outbox.push(Frame::close(code, ""));
+        state.closing = true;
+        self.flush(state);
+        self.driver().wake();
+    }
+
+    fn release(self: &Arc<Self>, state: &mut State) {
+        self.flush(state);
+        state.link = Link::Gone;
+        state.outbox.clear();
+        state.candidate = None;
+        state.post = None;
+        self.shared().forget(self);
+        self.driver().wake();
+    }
+}
+
+impl Candidate {
+    pub(super) fn write(&mut self) {
+        if let Writer::Tcp(half) = &self.writer {
+            // What a fresh socket does not take at once, it will not take at all: the candidate
+            // then fails, and the session goes on without it.
+            let _ = self.outbox.write_with(|slices| half.try_write_vectored(slices));
+        }
+    }
+}
+
+fn answer_poll(state: &mut State, answer: PollAnswer) {
+    let Link::Polling(waiting) = &mut state.link else { return };
+    let Some(reply) = waiting.take() else { return };
+    let mut payload = PayloadEncoder::new();
+    match answer {
+        PollAnswer::Queued => state.outbox.drain_into(&mut payload),
+        PollAnswer::Noop => payload.push_text(b"6"),
+        PollAnswer::Close => payload.push_text(b"1"),
+        PollAnswer::QueuedAndClose => {
+            state.outbox.drain_into(&mut payload);
+            if payload.is_empty() {
+                payload.push_text(b"6");
+            }
+            payload.push_text(b"1");
+        }
+    }
+    // Who no longer listens has said so: the guard of the request reports it.
+    let _ = reply.send(payload.finish());
+}
+
+/// The text form of a binary message (E-069).
+pub(super) fn as_text(frame: &Frame) -> Frame {
+    match frame.opcode() {
+        Opcode::Binary => {
+            let text = STANDARD.encode(frame.payload());
+            Frame::from_parts(Opcode::Text, &[b"b", text.as_bytes()])
+        }
+        _ => frame.clone(),
+    }
+}

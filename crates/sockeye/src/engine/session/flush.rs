@@ -1,0 +1,108 @@
+//! Writing what is queued: at once by whoever queued it, or by the driver when the link was full.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use sockeye_proto::engine::{Input, Link as LinkName};
+use tokio::io::AsyncWrite;
+
+use super::{Link, Session, State};
+use crate::engine::io::{Stream, Writer};
+use crate::engine::outbox::Outbox;
+
+impl Session {
+    /// Writes as much as the link takes without waiting.
+    pub(super) fn flush(self: &Arc<Self>, state: &mut State) {
+        let State { link, outbox, blocked, .. } = state;
+        if outbox.is_empty() || *blocked {
+            return;
+        }
+        let result = match link {
+            Link::Polling(_) => {
+                self.handle(state, Input::Queued);
+                return;
+            }
+            Link::WebSocket(Writer::Tcp(half)) => {
+                outbox.write_with(|slices| half.try_write_vectored(slices))
+            }
+            Link::WebSocket(Writer::Driver) => return self.driver().wake(),
+            Link::WebSocket(Writer::Shut) | Link::Gone => return outbox.clear(),
+        };
+        self.written(state, result);
+        if state.blocked {
+            self.driver().wake();
+        }
+    }
+
+    /// The driver's turn: writes until nothing is queued or `cx` will be woken.
+    pub(in crate::engine) fn poll_flush(self: &Arc<Self>, cx: &mut Context<'_>) {
+        let mut state = self.lock();
+        let State { link, outbox, blocked, .. } = &mut *state;
+        if !*blocked {
+            return;
+        }
+        let Link::WebSocket(Writer::Tcp(half)) = link else { return };
+        let result = outbox
+            .write_with(|slices| at_once(Pin::new(&mut *half).poll_write_vectored(cx, slices)));
+        state.blocked = false;
+        self.written(&mut state, result);
+    }
+
+    /// The same for a stream that only the driver can write to.
+    pub(in crate::engine) fn poll_flush_foreign(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        stream: &mut dyn Stream,
+    ) {
+        let mut state = self.lock();
+        let State { link, candidate, outbox, .. } = &mut *state;
+        if let Some(candidate) = candidate {
+            // A failed write shows itself when the candidate is read.
+            let _ = write_foreign(&mut candidate.outbox, stream, cx);
+        }
+        if !matches!(link, Link::WebSocket(Writer::Driver)) {
+            return;
+        }
+        let result = write_foreign(outbox, stream, cx);
+        state.blocked = false;
+        self.written(&mut state, result);
+        if matches!(state.link, Link::WebSocket(Writer::Shut)) {
+            // Its end is awaited by reading.
+            let _ = Pin::new(stream).poll_shutdown(cx);
+        }
+    }
+
+    fn written(self: &Arc<Self>, state: &mut State, result: io::Result<()>) {
+        match result {
+            Ok(()) if state.closing => {
+                // Dropping a TCP half ends the stream towards the peer.
+                state.link = Link::WebSocket(Writer::Shut);
+            }
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.blocked = true,
+            Err(_) => {
+                state.outbox.clear();
+                state.link = Link::WebSocket(Writer::Shut);
+                self.handle(state, Input::LinkClosed { link: LinkName::Active });
+            }
+        }
+    }
+}
+
+fn write_foreign(
+    outbox: &mut Outbox,
+    stream: &mut dyn Stream,
+    cx: &mut Context<'_>,
+) -> io::Result<()> {
+    outbox.write_with(|slices| at_once(Pin::new(&mut *stream).poll_write_vectored(cx, slices)))?;
+    at_once(Pin::new(stream).poll_flush(cx))
+}
+
+fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}

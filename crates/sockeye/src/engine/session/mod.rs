@@ -1,0 +1,301 @@
+//! One session as its many users see it: a lock held for a moment, and a driver to wake.
+
+mod answers;
+mod flush;
+mod peer;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::task::AtomicWaker;
+use parking_lot::{Mutex, MutexGuard};
+use sockeye_proto::engine::{
+    CloseDetail, CloseReason, Input, Link as LinkName, Revision, Session as Machine, TransportName,
+};
+use sockeye_proto::websocket::{CloseCode, Frame};
+
+use super::cork;
+use super::handshake::Handshake;
+use super::id::Id;
+use super::server::Shared;
+use super::wheel::Place;
+pub(super) use answers::{PollReply, Post};
+pub(super) use state::{Candidate, Link, State};
+
+/// One Engine.IO session: a connection to a client, over whatever transport it has now.
+///
+/// Handles are shared and outlive the connection; what is sent after its end is refused.
+pub struct Session {
+    shared: Arc<Shared>,
+    id: Id,
+    /// Binary is sent as base64 text, because the client said it cannot take frames (E-069).
+    base64: bool,
+    handshake: Handshake,
+    place: Place,
+    driver: AtomicWaker,
+    state: Mutex<State>,
+}
+
+/// Why nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session is over.
+    Closed,
+    /// The peer reads so slowly that `max_buffered_bytes` were reached. The session has been
+    /// closed with `transport error`.
+    SlowReader,
+    /// It was volatile, and the connection was not ready for it.
+    NotWritable,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the connection is closed",
+            Self::SlowReader => "the peer reads too slowly: max_buffered_bytes was reached",
+            Self::NotWritable => "volatile, and the connection was not ready",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("address", &self.handshake.address())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        id: Id,
+        base64: bool,
+        handshake: Handshake,
+        machine: Machine,
+        link: Link,
+    ) -> Arc<Self> {
+        let session = Arc::new(Self {
+            shared,
+            id,
+            base64,
+            handshake,
+            place: Place::default(),
+            driver: AtomicWaker::new(),
+            state: Mutex::new(State::new(machine, link)),
+        });
+        session.reschedule(&mut session.lock());
+        session
+    }
+
+    /// What the first request said.
+    #[must_use]
+    pub const fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// The transport that carries the session now.
+    #[must_use]
+    pub fn transport(&self) -> TransportName {
+        self.lock().machine.transport()
+    }
+
+    /// The revision of the protocol that the client speaks.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.lock().machine.revision()
+    }
+
+    /// Whether messages can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.lock().machine.is_open()
+    }
+
+    /// Bytes that are queued and not yet written.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.lock().outbox.bytes()
+    }
+
+    /// Queues a text message, and writes it if the connection takes it now.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_text(self: &Arc<Self>, text: &str) -> Result<(), SendError> {
+        self.send([&Frame::from_parts(TEXT, &[b"4", text.as_bytes()])], Delivery::Reliable)
+    }
+
+    /// Queues a binary message, and writes it if the connection takes it now.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_binary(self: &Arc<Self>, data: &[u8]) -> Result<(), SendError> {
+        self.send([&Frame::binary(data)], Delivery::Reliable)
+    }
+
+    /// Ends the session (`forced close`), after what is queued was sent.
+    pub fn close(self: &Arc<Self>) {
+        self.handle(&mut self.lock(), Input::Close);
+    }
+
+    /// Ends the session at once, without a word to the peer.
+    pub fn abort(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.outbox.clear();
+        self.handle(&mut state, Input::Close);
+        self.handle(&mut state, Input::LinkClosed { link: LinkName::Active });
+    }
+
+    /// Has the driver call [`Application::poll`](super::Application::poll) soon.
+    pub fn wake(&self) {
+        self.driver.wake();
+    }
+
+    /// Has the driver call [`Application::poll`](super::Application::poll) at `moment`, instead
+    /// of any moment given before.
+    pub(crate) fn set_application_deadline(
+        self: &Arc<Self>,
+        moment: Option<sockeye_proto::Moment>,
+    ) {
+        let mut state = self.lock();
+        state.application_deadline = moment.unwrap_or(state::NEVER);
+        self.reschedule(&mut state);
+    }
+
+    /// The time of the machines.
+    pub(crate) fn now(&self) -> sockeye_proto::Moment {
+        self.shared.clock.now()
+    }
+
+    /// Queues the frames of one packet, with nothing between them.
+    pub(crate) fn send<'f>(
+        self: &Arc<Self>,
+        frames: impl IntoIterator<Item = &'f Frame>,
+        delivery: Delivery,
+    ) -> Result<(), SendError> {
+        let mut state = self.lock();
+        if !state.machine.is_open() {
+            return Err(SendError::Closed);
+        }
+        if delivery == Delivery::Volatile && !state.is_writable() {
+            return Err(SendError::NotWritable);
+        }
+        if state.outbox.bytes() > self.shared.options.max_buffered_bytes {
+            self.make_room(&mut state)?;
+        }
+        for frame in frames {
+            state.outbox.push(if self.base64 { answers::as_text(frame) } else { frame.clone() });
+        }
+        self.flush_or_hold(&mut state);
+        Ok(())
+    }
+
+    /// Sends a frame that is no message: the OPEN packet.
+    pub(super) fn send_first(self: &Arc<Self>, frame: Frame) {
+        let mut state = self.lock();
+        state.outbox.push(frame);
+        self.flush(&mut state);
+    }
+
+    /// Writes what was held back by a cork.
+    pub(super) fn uncork(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.corked = false;
+        self.flush(&mut state);
+    }
+
+    /// The wheel's slot of this session has come up.
+    pub(super) fn deadline_due(self: &Arc<Self>) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.scheduled = state::NEVER;
+        if state.application_deadline <= now {
+            state.application_deadline = state::NEVER;
+            self.driver.wake();
+        }
+        if state.machine.deadline().is_some_and(|deadline| deadline <= now) {
+            self.handle(&mut state, Input::DeadlinePassed);
+        }
+        self.reschedule(&mut state);
+    }
+
+    /// Reports what happened on a WebSocket that broke its rules: the peer is told the code.
+    pub(super) fn fail(self: &Arc<Self>, link: LinkName, detail: CloseDetail, code: CloseCode) {
+        let mut state = self.lock();
+        state.close_code = Some(code);
+        self.handle(&mut state, Input::LinkFailed { link, detail });
+    }
+
+    /// The end, if the application has not been told yet.
+    pub(super) fn take_end(&self) -> Option<(CloseReason, CloseDetail)> {
+        self.lock().ended.take()
+    }
+
+    pub(super) const fn id(&self) -> &Id {
+        &self.id
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(super) const fn driver(&self) -> &AtomicWaker {
+        &self.driver
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Writes now, or at the end of the batch that this thread is working through.
+    fn flush_or_hold(self: &Arc<Self>, state: &mut State) {
+        if state.corked {
+            return;
+        }
+        if cork::is_corked() {
+            state.corked = true;
+            cork::hold(self);
+        } else {
+            self.flush(state);
+        }
+    }
+
+    fn make_room(self: &Arc<Self>, state: &mut State) -> Result<(), SendError> {
+        self.flush(state);
+        if state.outbox.bytes() <= self.shared.options.max_buffered_bytes {
+            return Ok(());
+        }
+        state.outbox.clear();
+        let detail = CloseDetail::SlowReader;
+        self.handle(state, Input::LinkFailed { link: LinkName::Active, detail });
+        Err(SendError::SlowReader)
+    }
+
+    fn reschedule(self: &Arc<Self>, state: &mut State) {
+        let Some(next) = state.next_deadline() else { return };
+        if next < state.scheduled && !state.is_released() {
+            state.scheduled = next;
+            self.shared.wheel.schedule(self, next);
+        }
+    }
+}
+
+const TEXT: sockeye_proto::websocket::Opcode = sockeye_proto::websocket::Opcode::Text;
+
+/// What happens to a packet for which the connection is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// It is queued.
+    Reliable,
+    /// It is dropped (S-055).
+    Volatile,
+}

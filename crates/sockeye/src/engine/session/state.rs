@@ -1,0 +1,84 @@
+use sockeye_proto::Moment;
+use sockeye_proto::engine::{CloseDetail, CloseReason, Session as Machine};
+use sockeye_proto::websocket::CloseCode;
+
+use super::{PollReply, Post};
+use crate::engine::io::{Reader, Writer};
+use crate::engine::outbox::Outbox;
+
+pub(super) const NEVER: Moment = Moment::from_millis(u64::MAX);
+
+/// What changes in a session. Whoever holds the lock may read and change it, and never waits.
+pub(in crate::engine) struct State {
+    pub(in crate::engine) machine: Machine,
+    pub(in crate::engine) outbox: Outbox,
+    pub(in crate::engine) link: Link,
+    pub(in crate::engine) candidate: Option<Box<Candidate>>,
+    /// A request body that the driver has not worked through yet.
+    pub(in crate::engine) post: Option<Box<Post>>,
+    /// Why the session ended, until the application is told.
+    pub(super) ended: Option<(CloseReason, CloseDetail)>,
+    /// What the close frame is to say.
+    pub(super) close_code: Option<CloseCode>,
+    pub(super) application_deadline: Moment,
+    /// When the wheel will look.
+    pub(super) scheduled: Moment,
+    /// A cork holds back what is queued.
+    pub(super) corked: bool,
+    /// The kernel takes no more; the driver waits until it does.
+    pub(in crate::engine) blocked: bool,
+    /// The close frame is queued: when it is written, writing is over.
+    pub(in crate::engine) closing: bool,
+}
+
+/// What carries the session.
+pub(in crate::engine) enum Link {
+    /// GETs and POSTs; a GET that waits, if there is one.
+    Polling(Option<PollReply>),
+    /// A WebSocket.
+    WebSocket(Writer),
+    /// Nothing any more.
+    Gone,
+}
+
+/// A WebSocket that may take over.
+pub(in crate::engine) struct Candidate {
+    /// The driver's end, until the driver has taken it, with bytes that came early.
+    pub(in crate::engine) reader: Option<(Reader, Vec<u8>)>,
+    pub(in crate::engine) writer: Writer,
+    pub(in crate::engine) outbox: Outbox,
+}
+
+impl State {
+    pub(super) const fn new(machine: Machine, link: Link) -> Self {
+        Self {
+            machine,
+            outbox: Outbox::new(),
+            link,
+            candidate: None,
+            post: None,
+            ended: None,
+            close_code: None,
+            application_deadline: NEVER,
+            scheduled: NEVER,
+            corked: false,
+            blocked: false,
+            closing: false,
+        }
+    }
+
+    /// Whether a packet would go out now: what volatile packets need (E-072, S-055).
+    pub(super) fn is_writable(&self) -> bool {
+        !self.blocked && self.machine.is_writable()
+    }
+
+    /// Whether the session is over and forgotten.
+    pub(in crate::engine) const fn is_released(&self) -> bool {
+        matches!(self.link, Link::Gone)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        let next = self.machine.deadline().unwrap_or(NEVER).min(self.application_deadline);
+        (next != NEVER).then_some(next)
+    }
+}

@@ -1,0 +1,24 @@
+//! Socket.IO for Rust: low-latency, bidirectional, event-based communication.
+//!
+//! This crate is the protocol with I/O. It decides nothing about the protocol itself; that is the
+//! task of the machines in [`sockeye_proto`]. It never blocks a thread, and starts one task for
+//! each connection.
+//!
+//! Start at [`Server`].
+
+pub mod engine;
+#[cfg(feature = "server")]
+mod server;
+
+#[cfg(feature = "server")]
+pub use server::{
+    Acknowledgement, AcknowledgementError, Auth, AwaitAcknowledgement, BroadcastOperator,
+    ClientFiles, ConnectContext, ConnectError, ConnectHandler, Data, DisconnectContext,
+    DisconnectHandler, DisconnectReason, EmitError, EventContext, EventHandler, EventName,
+    FromConnect, FromDisconnect, FromEvent, HandlerError, HandlerErrorKind, Middleware, Namespace,
+    NotFound, Rejection, RoomNames, Server, ServerBuilder, Socket, SocketIoLayer, SocketIoService,
+    Work,
+};
+
+pub use engine::{AllowedOrigins, Cors, Handshake, RemoteAddress, TransportName};
+pub use sockeye_proto::socket::{Arguments, FromArguments, OwnedArguments, ToArguments, Value};
