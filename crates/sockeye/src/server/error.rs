@@ -1,0 +1,163 @@
+use std::fmt;
+
+use sockeye_proto::socket::{ArgumentsError, EncodeError};
+
+use crate::engine::SendError;
+
+/// Why an emit sent nothing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The event could not be written: a reserved name, or a value that is no JSON.
+    Encode(EncodeError),
+    /// The socket is not connected (any more).
+    Disconnected,
+    /// The client reads so slowly that `max_buffered_bytes` were reached. It has been
+    /// disconnected.
+    SlowReader,
+    /// It was volatile, and the connection was not ready for it.
+    NotWritable,
+    /// Too many acknowledgements are awaited from this client (`max_pending_acknowledgements`).
+    TooManyPending,
+}
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(error) => error.fmt(f),
+            Self::Disconnected => f.write_str("the socket is not connected"),
+            Self::SlowReader => SendError::SlowReader.fmt(f),
+            Self::NotWritable => SendError::NotWritable.fmt(f),
+            Self::TooManyPending => {
+                f.write_str("too many acknowledgements are awaited: max_pending_acknowledgements")
+            }
+        }
+    }
+}
+
+impl std::error::Error for EmitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<EncodeError> for EmitError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+impl From<SendError> for EmitError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::SlowReader => Self::SlowReader,
+            SendError::NotWritable => Self::NotWritable,
+            SendError::Closed => Self::Disconnected,
+        }
+    }
+}
+
+/// Why a client may not join a namespace; it is told in a CONNECT_ERROR packet (S-024).
+#[derive(Clone, Debug)]
+pub struct ConnectError {
+    message: String,
+    data: Option<serde_json::Value>,
+}
+
+impl ConnectError {
+    /// A refusal with this message.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), data: None }
+    }
+
+    /// Adds data, which the client finds in the error's `data`.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Into<serde_json::Value>) -> Self {
+        self.data = Some(data.into());
+        self
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The data.
+    #[must_use]
+    pub const fn data(&self) -> Option<&serde_json::Value> {
+        self.data.as_ref()
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl From<&str> for ConnectError {
+    fn from(message: &str) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<String> for ConnectError {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+/// A handler that could not be called, or failed. Given to
+/// [`Server::on_error`](crate::Server::on_error), and logged.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HandlerError {
+    /// The namespace.
+    pub namespace: Box<str>,
+    /// The socket's id.
+    pub socket: Box<str>,
+    /// The event's name; empty for a connect or disconnect handler.
+    pub event: Box<str>,
+    /// What happened.
+    pub kind: HandlerErrorKind,
+}
+
+/// What was wrong with a handler's call.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandlerErrorKind {
+    /// The client's arguments do not fit the handler's types. The client's mistake, mostly.
+    Arguments(ArgumentsError),
+    /// The event cannot be handled, says an extractor.
+    Rejected(String),
+    /// The handler panicked; the connection goes on. The server's mistake.
+    Panicked(String),
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { namespace, socket, event, kind } = self;
+        write!(f, "handler of {event:?} in {namespace} for socket {socket}: ")?;
+        match kind {
+            HandlerErrorKind::Arguments(error) => write!(f, "{error}"),
+            HandlerErrorKind::Rejected(reason) => f.write_str(reason),
+            HandlerErrorKind::Panicked(message) => write!(f, "panicked: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for HandlerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            HandlerErrorKind::Arguments(error) => Some(error),
+            HandlerErrorKind::Rejected(_) | HandlerErrorKind::Panicked(_) => None,
+        }
+    }
+}

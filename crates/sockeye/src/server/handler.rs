@@ -1,0 +1,158 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use sockeye_proto::socket::ToArguments;
+
+use super::error::ConnectError;
+use super::extract::{
+    ConnectContext, DisconnectContext, EventContext, FromConnect, FromDisconnect, FromEvent,
+    Rejection,
+};
+
+/// A handler's work, as the driver keeps it while it is not finished.
+pub type Work<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Functions that can handle an event: async, with up to six parameters that are [`FromEvent`].
+///
+/// What the function returns is the acknowledgement, if the client wants one: a tuple is several
+/// values, `()` none.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event handler",
+    note = "an event handler is an async function or closure whose parameters are `FromEvent`, \
+            and whose return value is `Serialize`; a closure that captures variables is written \
+            `move |…| {{ let captured = captured.clone(); async move {{ … }} }}`"
+)]
+pub trait EventHandler<Parameters>: Send + Sync + 'static {
+    /// Takes the parameters from the event and starts the function.
+    ///
+    /// # Errors
+    /// The first parameter that could not be had.
+    fn call(&self, event: &EventContext<'_>) -> Result<Work, Rejection>;
+}
+
+/// Functions that can be called when a client has connected: async, with up to six parameters that
+/// are [`FromConnect`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connect handler",
+    note = "a connect handler is an async function or closure whose parameters are `FromConnect`"
+)]
+pub trait ConnectHandler<Parameters>: Send + Sync + 'static {
+    /// Takes the parameters and makes the function's future. It is polled when the client is in,
+    /// and dropped if the client is refused.
+    ///
+    /// # Errors
+    /// The first parameter that could not be had; the client is refused.
+    fn call(&self, connect: &ConnectContext<'_>) -> Result<Work, Rejection>;
+}
+
+/// Functions that can be called when a socket has disconnected: async, with up to six parameters
+/// that are [`FromDisconnect`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a disconnect handler",
+    note = "a disconnect handler is an async function or closure whose parameters are \
+            `FromDisconnect`"
+)]
+pub trait DisconnectHandler<Parameters>: Send + Sync + 'static {
+    /// Starts the function.
+    fn call(&self, disconnect: &DisconnectContext<'_>) -> Work;
+}
+
+/// Functions that decide whether a client may join: async, with up to six parameters that are
+/// [`FromConnect`], and returning `Result<(), ConnectError>` (S-041).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a middleware",
+    note = "a middleware is an async function or closure whose parameters are `FromConnect`, and \
+            which returns `Result<(), ConnectError>`"
+)]
+pub trait Middleware<Parameters>: Send + Sync + 'static {
+    /// Starts the function.
+    ///
+    /// # Errors
+    /// The first parameter that could not be had; the client is refused.
+    fn call(
+        &self,
+        connect: &ConnectContext<'_>,
+    ) -> Result<Work<Result<(), ConnectError>>, Rejection>;
+}
+
+macro_rules! handlers {
+    ($($parameter:ident),*) => {
+        impl<F, Fut, R, $($parameter),*> EventHandler<($($parameter,)*)> for F
+        where
+            F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = R> + Send + 'static,
+            R: ToArguments + Send,
+            $($parameter: FromEvent),*
+        {
+            fn call(&self, event: &EventContext<'_>) -> Result<Work, Rejection> {
+                let work = self($($parameter::from_event(event)?),*);
+                Ok(match event.take_acknowledgement() {
+                    Some(acknowledgement) => Box::pin(async move {
+                        // A client that is gone needs no answer.
+                        let _ = acknowledgement.send(work.await);
+                    }),
+                    None => Box::pin(async move {
+                        work.await;
+                    }),
+                })
+            }
+        }
+
+        impl<F, Fut, $($parameter),*> ConnectHandler<($($parameter,)*)> for F
+        where
+            F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = ()> + Send + 'static,
+            $($parameter: FromConnect),*
+        {
+            #[allow(unused_variables)]
+            fn call(&self, connect: &ConnectContext<'_>) -> Result<Work, Rejection> {
+                Ok(Box::pin(self($($parameter::from_connect(connect)?),*)))
+            }
+        }
+
+        impl<F, Fut, $($parameter),*> DisconnectHandler<($($parameter,)*)> for F
+        where
+            F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = ()> + Send + 'static,
+            $($parameter: FromDisconnect),*
+        {
+            #[allow(unused_variables)]
+            fn call(&self, disconnect: &DisconnectContext<'_>) -> Work {
+                Box::pin(self($($parameter::from_disconnect(disconnect)),*))
+            }
+        }
+
+        impl<F, Fut, $($parameter),*> Middleware<($($parameter,)*)> for F
+        where
+            F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
+            $($parameter: FromConnect),*
+        {
+            #[allow(unused_variables)]
+            fn call(
+                &self,
+                connect: &ConnectContext<'_>,
+            ) -> Result<Work<Result<(), ConnectError>>, Rejection> {
+                Ok(Box::pin(self($($parameter::from_connect(connect)?),*)))
+            }
+        }
+    };
+}
+
+handlers!();
+handlers!(A);
+handlers!(A, B);
+handlers!(A, B, C);
+handlers!(A, B, C, D);
+handlers!(A, B, C, D, E);
+handlers!(A, B, C, D, E, G);
+
+/// The handlers of a namespace, without their parameter lists.
+pub(super) type AnyEventHandler =
+    Box<dyn Fn(&EventContext<'_>) -> Result<Work, Rejection> + Send + Sync>;
+pub(super) type AnyConnectHandler =
+    Box<dyn Fn(&ConnectContext<'_>) -> Result<Work, Rejection> + Send + Sync>;
+pub(super) type AnyDisconnectHandler = Box<dyn Fn(&DisconnectContext<'_>) -> Work + Send + Sync>;
+pub(super) type AnyMiddleware = Box<
+    dyn Fn(&ConnectContext<'_>) -> Result<Work<Result<(), ConnectError>>, Rejection> + Send + Sync,
+>;

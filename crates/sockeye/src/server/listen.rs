@@ -1,0 +1,69 @@
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tower_service::Service;
+
+use super::server::Server;
+use crate::engine::RemoteAddress;
+
+/// How long a client may take to send the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait after the system could not give another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Server {
+    /// Serves the server alone, over plain HTTP, until [`close`](Server::close).
+    ///
+    /// Cancel safety: dropped, it accepts no more connections; those that are open go on.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.serve(TcpListener::bind(address).await?).await;
+        Ok(())
+    }
+
+    /// The same on a listener that exists.
+    pub async fn serve(&self, listener: TcpListener) {
+        let mut closed = pin!(self.closed());
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, address)) => self.serve_stream(stream, RemoteAddress(address)),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                () = &mut closed => return,
+            }
+        }
+    }
+
+    fn serve_stream(&self, stream: TcpStream, address: RemoteAddress) {
+        // Without the option it is only slower.
+        let _ = stream.set_nodelay(true);
+        let service = self.service();
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(address);
+            let response = service.clone().call(request);
+            async move { response.await.map_err(|never: Infallible| never) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "HTTP connection ended");
+            }
+        });
+    }
+}

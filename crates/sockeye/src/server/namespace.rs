@@ -1,0 +1,242 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use sockeye_proto::socket::{AcknowledgementId, EncodeError, Encoded, Encoder, ToArguments};
+
+use super::adapter::{Adapter, Flags};
+use super::broadcast::BroadcastOperator;
+use super::error::{ConnectError, EmitError};
+use super::handler::{
+    AnyConnectHandler, AnyDisconnectHandler, AnyEventHandler, AnyMiddleware, ConnectHandler,
+    DisconnectHandler, EventHandler, Middleware,
+};
+use super::rooms::{RoomNames, Rooms, Target};
+use super::socket::Socket;
+use crate::engine::with_encode_scratch;
+
+/// A part of the application with its own sockets, rooms and handlers, on shared connections.
+///
+/// Cheap to clone; all clones are the same namespace. Handlers belong to the namespace, not to a
+/// socket, so a connection costs none.
+#[derive(Clone)]
+pub struct Namespace(Arc<Inner>);
+
+struct Inner {
+    name: Arc<str>,
+    handlers: Arc<SharedHandlers>,
+    rooms: Rooms,
+    adapter: Arc<dyn Adapter>,
+    acknowledgement_ids: AtomicU64,
+    max_pending_acknowledgements: usize,
+}
+
+/// The handlers of one namespace, or of all namespaces of a pattern.
+pub(super) type SharedHandlers = RwLock<Arc<Handlers>>;
+
+#[derive(Default, Clone)]
+pub(super) struct Handlers {
+    pub(super) middlewares: Vec<Arc<AnyMiddleware>>,
+    pub(super) connect: Option<Arc<AnyConnectHandler>>,
+    pub(super) disconnect: Option<Arc<AnyDisconnectHandler>>,
+    events: hashbrown::HashMap<Box<str>, Arc<AnyEventHandler>, foldhash::quality::RandomState>,
+    fallback: Option<Arc<AnyEventHandler>>,
+}
+
+impl Handlers {
+    pub(super) fn event(&self, name: &str) -> Option<&AnyEventHandler> {
+        self.events.get(name).or(self.fallback.as_ref()).map(|handler| &**handler)
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Namespace").field(&self.0.name).finish()
+    }
+}
+
+impl Namespace {
+    pub(super) fn new(
+        name: &str,
+        handlers: Arc<SharedHandlers>,
+        adapter: Arc<dyn Adapter>,
+        max_pending_acknowledgements: usize,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            name: name.into(),
+            handlers,
+            rooms: Rooms::default(),
+            adapter,
+            acknowledgement_ids: AtomicU64::new(0),
+            max_pending_acknowledgements,
+        }))
+    }
+
+    /// Its name, with the leading slash.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Calls `handler` when a client has connected, instead of any handler given before.
+    ///
+    /// Its parameters decide too: if one cannot be had, the client is refused.
+    pub fn on_connect<P, H: ConnectHandler<P>>(&self, handler: H) -> &Self {
+        let handler: AnyConnectHandler = Box::new(move |connect| handler.call(connect));
+        self.change_handlers(|handlers| handlers.connect = Some(Arc::new(handler)))
+    }
+
+    /// Calls `handler` when a socket is no longer connected, instead of any handler given before.
+    pub fn on_disconnect<P, H: DisconnectHandler<P>>(&self, handler: H) -> &Self {
+        let handler: AnyDisconnectHandler = Box::new(move |disconnect| handler.call(disconnect));
+        self.change_handlers(|handlers| handlers.disconnect = Some(Arc::new(handler)))
+    }
+
+    /// Calls `handler` for each event of this name, instead of any handler given before. What it
+    /// returns is the acknowledgement.
+    ///
+    /// Handlers of one socket start in the order of its events; they overlap only while they wait.
+    ///
+    /// # Panics
+    /// If the name is reserved (S-014): no client can send such an event.
+    #[track_caller]
+    pub fn on<P, H: EventHandler<P>>(&self, event: &str, handler: H) -> &Self {
+        assert!(
+            !sockeye_proto::socket::is_reserved_event(event),
+            "\"{event}\" is a reserved event name; use on_connect or on_disconnect"
+        );
+        let handler: AnyEventHandler = Box::new(move |event| handler.call(event));
+        self.change_handlers(|handlers| {
+            handlers.events.insert(event.into(), Arc::new(handler));
+        })
+    }
+
+    /// Calls `handler` for each event that has no handler of its own.
+    pub fn on_fallback<P, H: EventHandler<P>>(&self, handler: H) -> &Self {
+        let handler: AnyEventHandler = Box::new(move |event| handler.call(event));
+        self.change_handlers(|handlers| handlers.fallback = Some(Arc::new(handler)))
+    }
+
+    /// Has `middleware` decide about each client, after those given before; Socket.IO's `use`
+    /// (S-041). The client is told nothing before all have agreed.
+    pub fn middleware<P, M: Middleware<P>>(&self, middleware: M) -> &Self {
+        let middleware: AnyMiddleware = Box::new(move |connect| middleware.call(connect));
+        self.change_handlers(|handlers| handlers.middlewares.push(Arc::new(middleware)))
+    }
+
+    /// Sends an event to all sockets.
+    ///
+    /// # Errors
+    /// If the event cannot be written.
+    pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.all().emit(event, arguments)
+    }
+
+    /// Sockets in these rooms.
+    pub fn to(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.all().to(rooms)
+    }
+
+    /// The same as [`to`](Self::to): Socket.IO's `in`, which is a keyword here.
+    pub fn in_(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.to(rooms)
+    }
+
+    /// Sockets that are not in these rooms.
+    pub fn except(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.all().except(rooms)
+    }
+
+    /// All sockets on this node.
+    pub fn local(&self) -> BroadcastOperator {
+        self.all().local()
+    }
+
+    /// All sockets; what is sent is dropped for those whose connection is not ready.
+    pub fn volatile(&self) -> BroadcastOperator {
+        self.all().volatile()
+    }
+
+    /// The connected sockets on this node.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<Socket> {
+        Vec::clone(&self.0.rooms.everyone())
+    }
+
+    /// The connected socket with this id, on this node.
+    #[must_use]
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        self.0.rooms.socket(id)
+    }
+
+    /// Disconnects all sockets; with `close`, also the connections they are on.
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.all().disconnect_sockets(close);
+    }
+
+    fn all(&self) -> BroadcastOperator {
+        BroadcastOperator::new(self.clone(), None)
+    }
+
+    fn change_handlers(&self, change: impl FnOnce(&mut Handlers)) -> &Self {
+        change(Arc::make_mut(&mut self.0.handlers.write()));
+        self
+    }
+
+    pub(super) fn handlers(&self) -> Arc<Handlers> {
+        Arc::clone(&self.0.handlers.read())
+    }
+
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.0.rooms
+    }
+
+    pub(super) fn broadcast(&self, packet: &Encoded, target: &Target, flags: Flags) {
+        self.0.adapter.broadcast(&self.0.rooms, packet, target, flags);
+    }
+
+    pub(super) fn next_acknowledgement_id(&self) -> AcknowledgementId {
+        self.0.acknowledgement_ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn max_pending_acknowledgements(&self) -> usize {
+        self.0.max_pending_acknowledgements
+    }
+
+    pub(super) fn encode_event<A: ToArguments>(
+        &self,
+        event: &str,
+        id: Option<AcknowledgementId>,
+        arguments: &A,
+    ) -> Result<Encoded, EncodeError> {
+        self.encode(|encoder| encoder.event(event, id, arguments))
+    }
+
+    pub(super) fn encode_acknowledgement<A: ToArguments>(
+        &self,
+        id: AcknowledgementId,
+        values: &A,
+    ) -> Result<Encoded, EncodeError> {
+        self.encode(|encoder| encoder.acknowledgement(id, values))
+    }
+
+    pub(super) fn encode_connect(&self, id: &str) -> Encoded {
+        self.encode(|encoder| encoder.connect(id))
+    }
+
+    pub(super) fn encode_disconnect(&self) -> Encoded {
+        self.encode(|encoder| encoder.disconnect())
+    }
+
+    fn encode<R>(&self, write: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
+        with_encode_scratch(|scratch| write(&mut Encoder::new(scratch, &self.0.name)))
+    }
+}
+
+/// The packet that refuses a client, for a namespace that need not exist.
+pub(super) fn encode_connect_error(namespace: &str, error: &ConnectError) -> Encoded {
+    with_encode_scratch(|scratch| {
+        Encoder::new(scratch, namespace).connect_error(error.message(), error.data())
+    })
+}

@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use sockeye_proto::socket::ConnectionLimits;
+
+use super::client_files::ClientFiles;
+use super::server::Server;
+use crate::engine::{Cors, EngineOptions};
+
+/// Settings of a [`Server`]. Names and defaults are the reference's, where it has them (S-093).
+#[derive(Clone, Debug)]
+#[must_use = "nothing is built before `build`"]
+pub struct ServerBuilder {
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) engine: EngineOptions,
+    pub(super) connection: ConnectionLimits,
+    pub(super) max_running_handlers: usize,
+    pub(super) max_pending_acknowledgements: usize,
+    pub(super) client_files: Option<ClientFiles>,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        let engine = EngineOptions { path: "/socket.io".into(), ..EngineOptions::default() };
+        let connection =
+            ConnectionLimits { namespaces: 64, connect_timeout: Duration::from_secs(45) };
+        Self {
+            options: Options {
+                engine,
+                connection,
+                max_running_handlers: 256,
+                max_pending_acknowledgements: 10_000,
+                client_files: None,
+            },
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// The server.
+    #[must_use]
+    pub fn build(self) -> Server {
+        Server::with_options(self.options)
+    }
+
+    /// Path under which requests are taken. Default `/socket.io`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.options.engine.path = path.into();
+        self
+    }
+
+    /// Time between a pong and the next ping. Default 25 s. Shorter finds dead clients sooner and
+    /// costs a packet both ways each time.
+    pub const fn ping_interval(mut self, interval: Duration) -> Self {
+        self.options.engine.ping_interval = interval;
+        self
+    }
+
+    /// Time to wait for a pong before the client is disconnected. Default 20 s.
+    pub const fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.options.engine.ping_timeout = timeout;
+        self
+    }
+
+    /// Time in which an upgrade to WebSocket must be complete. Default 10 s.
+    pub const fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.options.engine.upgrade_timeout = timeout;
+        self
+    }
+
+    /// Time in which a client must have joined a namespace. Default 45 s.
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connection.connect_timeout = timeout;
+        self
+    }
+
+    /// Bytes that a message, or a POST body, may have. Default 1 000 000, on every transport.
+    pub const fn max_http_buffer_size(mut self, bytes: usize) -> Self {
+        self.options.engine.max_http_buffer_size = bytes;
+        self
+    }
+
+    /// Bytes that may be queued for one client before it is disconnected as a slow reader.
+    /// Default 1 MiB. A single packet may be larger.
+    pub const fn max_buffered_bytes(mut self, bytes: usize) -> Self {
+        self.options.engine.max_buffered_bytes = bytes;
+        self
+    }
+
+    /// Namespaces that one client may be in. Default 64; the reference has no limit. One more is
+    /// refused with CONNECT_ERROR.
+    pub const fn max_namespaces(mut self, namespaces: usize) -> Self {
+        self.options.connection.namespaces = namespaces;
+        self
+    }
+
+    /// Handlers of one connection that may be running at the same time. Default 256. While they
+    /// do, nothing is read from the client; also not the acknowledgement that one of them may be
+    /// waiting for, so give such waits a time-out.
+    pub const fn max_running_handlers(mut self, handlers: usize) -> Self {
+        self.options.max_running_handlers = handlers;
+        self
+    }
+
+    /// Acknowledgements that may be awaited from one socket. Default 10 000.
+    pub const fn max_pending_acknowledgements(mut self, acknowledgements: usize) -> Self {
+        self.options.max_pending_acknowledgements = acknowledgements;
+        self
+    }
+
+    /// Whether long-polling is allowed. Default true.
+    pub const fn polling(mut self, allowed: bool) -> Self {
+        self.options.engine.polling = allowed;
+        self
+    }
+
+    /// Whether WebSocket is allowed. Default true.
+    pub const fn websocket(mut self, allowed: bool) -> Self {
+        self.options.engine.websocket = allowed;
+        self
+    }
+
+    /// Whether a connection may change from polling to WebSocket. Default true.
+    pub const fn allow_upgrades(mut self, allowed: bool) -> Self {
+        self.options.engine.allow_upgrades = allowed;
+        self
+    }
+
+    /// Which pages of other origins may use the server. Default: none.
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.options.engine.cors = Some(cors);
+        self
+    }
+
+    /// Serves the browser bundle under the path, such as `/socket.io/socket.io.js` (S-097).
+    /// Default: it is not served.
+    pub fn serve_client(mut self, files: ClientFiles) -> Self {
+        self.options.client_files = Some(files);
+        self
+    }
+}

@@ -1,0 +1,278 @@
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use foldhash::quality::RandomState;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use sockeye_proto::socket::{ConnectionLimits, ToArguments};
+
+use super::adapter::{Adapter, InMemoryAdapter};
+use super::broadcast::BroadcastOperator;
+use super::client_files::ClientFiles;
+use super::connection::Connection;
+use super::error::{EmitError, HandlerError};
+use super::layer::{NotFound, SocketIoLayer, SocketIoService};
+use super::namespace::{Namespace, SharedHandlers};
+use super::options::{Options, ServerBuilder};
+use super::rooms::RoomNames;
+use super::socket::Socket;
+use crate::engine::{Connector, Engine, Session};
+
+/// A Socket.IO server.
+///
+/// Cheap to clone; all clones are the same server. Handlers are given to its namespaces; what
+/// serves it over HTTP is [`listen`](Self::listen), [`layer`](Self::layer) or
+/// [`service`](Self::service).
+///
+/// ```no_run
+/// use sockeye::{Data, Server, Socket};
+///
+/// # async fn serve() -> std::io::Result<()> {
+/// let io = Server::new();
+/// io.of("/")
+///     .on_connect(async |socket: Socket| socket.join("lobby"))
+///     .on("chat message", async |socket: Socket, Data(text): Data<String>| {
+///         let _ = socket.to("lobby").emit("chat message", text);
+///     })
+///     .on("sum", async |Data((a, b)): Data<(i64, i64)>| a + b);
+/// io.listen("127.0.0.1:3000").await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    engine: OnceLock<Engine<SocketIo>>,
+    adapter: Arc<dyn Adapter>,
+    namespaces: RwLock<HashMap<Box<str>, Namespace, RandomState>>,
+    patterns: RwLock<Vec<Pattern>>,
+    on_error: RwLock<Option<Arc<dyn Fn(&HandlerError) + Send + Sync>>>,
+    closing: AtomicBool,
+    closed: tokio::sync::Notify,
+}
+
+/// Namespaces that are made when a client asks for them.
+struct Pattern {
+    matches: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Carries the handlers; nobody is ever in it.
+    parent: Namespace,
+    handlers: Arc<SharedHandlers>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Server {
+    /// A server with default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Chooses settings.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(super) fn with_options(options: Options) -> Self {
+        let engine_options = options.engine.clone();
+        let server = Self(Arc::new(Inner {
+            options,
+            engine: OnceLock::new(),
+            adapter: Arc::new(InMemoryAdapter),
+            namespaces: RwLock::default(),
+            patterns: RwLock::default(),
+            on_error: RwLock::default(),
+            closing: AtomicBool::new(false),
+            closed: tokio::sync::Notify::new(),
+        }));
+        let connector = SocketIo { server: Arc::downgrade(&server.0) };
+        server.0.engine.get_or_init(|| Engine::new(engine_options, connector));
+        server.of("/");
+        server
+    }
+
+    /// The namespace with this name; it exists from now on. A missing leading slash is added
+    /// (S-032).
+    pub fn of(&self, name: &str) -> Namespace {
+        let name = if name.starts_with('/') { name } else { &format!("/{name}") };
+        if let Some(namespace) = self.0.namespaces.read().get(name) {
+            return namespace.clone();
+        }
+        let handlers = self.pattern_handlers(name).unwrap_or_default();
+        self.insert(name, handlers)
+    }
+
+    /// Namespaces whose names satisfy `matches`; each exists from the first client on that asks
+    /// for it, with the handlers that are given to the one returned here (S-034).
+    ///
+    /// Patterns are tried in the order in which they were given; namespaces that exist go first.
+    pub fn of_matching(&self, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
+        let mut patterns = self.0.patterns.write();
+        let handlers = Arc::<SharedHandlers>::default();
+        let parent = self.namespace(&format!("/_{}", patterns.len()), &handlers);
+        let matches = Box::new(matches);
+        patterns.push(Pattern { matches, parent: parent.clone(), handlers });
+        parent
+    }
+
+    /// Sends an event to all sockets of the namespace `/`.
+    ///
+    /// # Errors
+    /// If the event cannot be written.
+    pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.of("/").emit(event, arguments)
+    }
+
+    /// Sockets of the namespace `/` in these rooms.
+    pub fn to(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.of("/").to(rooms)
+    }
+
+    /// The same as [`to`](Self::to): Socket.IO's `in`, which is a keyword here.
+    pub fn in_(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.to(rooms)
+    }
+
+    /// Sockets of the namespace `/` that are not in these rooms.
+    pub fn except(&self, rooms: impl RoomNames) -> BroadcastOperator {
+        self.of("/").except(rooms)
+    }
+
+    /// The connected sockets of the namespace `/` on this node.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.of("/").sockets()
+    }
+
+    /// How many connections are open, over whatever transport.
+    #[must_use]
+    pub fn clients_count(&self) -> usize {
+        self.engine().clients_count()
+    }
+
+    /// Calls `report` for each handler that could not be called or that panicked; all are logged
+    /// as well.
+    pub fn on_error(&self, report: impl Fn(&HandlerError) + Send + Sync + 'static) -> &Self {
+        *self.0.on_error.write() = Some(Arc::new(report));
+        self
+    }
+
+    /// Closes all connections (`server shutting down`) and ends [`listen`](Self::listen). Clients
+    /// get no DISCONNECT packet, so they try to come back (S-095).
+    pub fn close(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        self.engine().close();
+        self.0.closed.notify_waiters();
+    }
+
+    /// A `tower` layer: requests under the server's path are answered here, others by the service
+    /// below.
+    #[must_use]
+    pub fn layer(&self) -> SocketIoLayer {
+        SocketIoLayer::new(self.clone())
+    }
+
+    /// A `tower` service that answers 404 to requests that are not under the server's path.
+    #[must_use]
+    pub fn service(&self) -> SocketIoService<NotFound> {
+        SocketIoService::new(self.clone(), NotFound)
+    }
+
+    pub(super) fn engine(&self) -> &Engine<SocketIo> {
+        self.0.engine.get().expect("set when the server was made")
+    }
+
+    pub(super) fn client_files(&self) -> Option<&ClientFiles> {
+        self.0.options.client_files.as_ref()
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.0.options.engine.path
+    }
+
+    pub(super) fn connection_limits(&self) -> &ConnectionLimits {
+        &self.0.options.connection
+    }
+
+    pub(super) fn max_running_handlers(&self) -> usize {
+        self.0.options.max_running_handlers
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the server is closed.
+    pub(super) async fn closed(&self) {
+        let closed = self.0.closed.notified();
+        if !self.is_closing() {
+            closed.await;
+        }
+    }
+
+    /// The namespace that a client asks for, if it exists or a pattern lets it.
+    pub(super) fn find(&self, name: &str) -> Option<Namespace> {
+        if let Some(namespace) = self.0.namespaces.read().get(name) {
+            return Some(namespace.clone());
+        }
+        let handlers = self.pattern_handlers(name)?;
+        Some(self.insert(name, handlers))
+    }
+
+    pub(super) fn report(&self, error: &HandlerError) {
+        tracing::warn!(%error, "handler failed");
+        let report = self.0.on_error.read().clone();
+        if let Some(report) = report {
+            report(error);
+        }
+    }
+
+    fn pattern_handlers(&self, name: &str) -> Option<Arc<SharedHandlers>> {
+        let patterns = self.0.patterns.read();
+        let pattern = patterns.iter().find(|pattern| (pattern.matches)(name))?;
+        debug_assert!(pattern.parent.sockets().is_empty());
+        Some(Arc::clone(&pattern.handlers))
+    }
+
+    /// Of two that ask at once, one makes the namespace and both get it.
+    fn insert(&self, name: &str, handlers: Arc<SharedHandlers>) -> Namespace {
+        let mut namespaces = self.0.namespaces.write();
+        let namespace =
+            namespaces.entry(name.into()).or_insert_with(|| self.namespace(name, &handlers));
+        namespace.clone()
+    }
+
+    fn namespace(&self, name: &str, handlers: &Arc<SharedHandlers>) -> Namespace {
+        let adapter = Arc::clone(&self.0.adapter);
+        let pending = self.0.options.max_pending_acknowledgements;
+        Namespace::new(name, Arc::clone(handlers), adapter, pending)
+    }
+}
+
+/// Makes each session's Socket.IO.
+#[derive(Debug)]
+pub(crate) struct SocketIo {
+    server: Weak<Inner>,
+}
+
+impl Connector for SocketIo {
+    type Application = Connection;
+
+    fn connect(&self, session: &Arc<Session>) -> Connection {
+        // Who serves requests holds the server.
+        let server = self.server.upgrade().expect("a server that is served exists");
+        Connection::new(Server(server), session)
+    }
+}
