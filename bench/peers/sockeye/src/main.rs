@@ -1,0 +1,3 @@
+//! The load rig's contract (`bench/README.md`) on this project's server.
+
+fn main() {}
