@@ -12,13 +12,15 @@ mod server;
 
 #[cfg(feature = "server")]
 pub use server::{
-    Acknowledgement, AcknowledgementError, Auth, AwaitAcknowledgement, BroadcastOperator,
-    ClientFiles, ConnectContext, ConnectError, ConnectHandler, Data, DisconnectContext,
-    DisconnectHandler, DisconnectReason, EmitError, EventContext, EventHandler, EventName,
-    FromConnect, FromDisconnect, FromEvent, HandlerError, HandlerErrorKind, Middleware, Namespace,
-    NotFound, Rejection, RoomNames, Server, ServerBuilder, Socket, SocketIoLayer, SocketIoService,
-    Work,
+    AcknowledgedBroadcast, Acknowledgement, AcknowledgementError, Auth, AwaitAcknowledgement,
+    BroadcastOperator, ClientFiles, ConnectContext, ConnectError, ConnectHandler, Data,
+    DisconnectContext, DisconnectHandler, DisconnectReason, EmitError, EventContext, EventHandler,
+    EventName, FromConnect, FromDisconnect, FromEvent, HandlerError, HandlerErrorKind, Middleware,
+    Namespace, NotFound, PartialAnswers, Rejection, RoomNames, Server, ServerBuilder, Socket,
+    SocketIoLayer, SocketIoService, Work,
 };
 
 pub use engine::{AllowedOrigins, Cors, Handshake, RemoteAddress, TransportName};
-pub use sockeye_proto::socket::{Arguments, FromArguments, OwnedArguments, ToArguments, Value};
+pub use sockeye_proto::socket::{
+    Arguments, ArgumentsError, FromArguments, OwnedArguments, ToArguments, Value,
+};

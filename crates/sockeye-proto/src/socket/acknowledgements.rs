@@ -17,10 +17,10 @@ impl<T> Default for PendingAcknowledgements<T> {
 }
 
 impl<T> PendingAcknowledgements<T> {
-    /// Keeps `waiting` until `id` is answered. Ids must rise from call to call.
+    /// Keeps `waiting` until `id` is answered.
     pub fn insert(&mut self, id: AcknowledgementId, waiting: T) {
-        debug_assert!(self.waiting.last().is_none_or(|(last, _)| *last < id), "ids must rise");
-        self.waiting.push((id, waiting));
+        let place = self.waiting.partition_point(|(known, _)| *known < id);
+        self.waiting.insert(place, (id, waiting));
     }
 
     /// Removes what waits for `id`. `None` for an id that is unknown, answered or given up (S-060).
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn an_answer_is_given_once_and_in_any_order() {
         let mut pending = PendingAcknowledgements::default();
-        for id in [3, 7, 8] {
+        for id in [3, 8, 7] {
             pending.insert(id, id * 10);
         }
         assert_eq!(pending.take(7), Some(70));

@@ -41,6 +41,29 @@ impl<'a> Arguments<'a> {
         })
     }
 
+    /// The arguments behind the first `count`.
+    #[must_use]
+    pub fn skip(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            self.list = first_value(self.list).map_or("", |(_, rest)| rest);
+        }
+        self
+    }
+
+    /// Decodes each argument into the same type, however many there are.
+    ///
+    /// # Errors
+    /// Says which argument does not fit, and why.
+    pub fn decode_all<T: DeserializeOwned>(&self) -> Result<Vec<T>, ArgumentsError> {
+        let mut call = Call { arguments: *self, taken: 0 };
+        let mut all = Vec::new();
+        while !call.arguments.list.is_empty() {
+            let decoded = call.next(std::marker::PhantomData);
+            all.push(decoded.map_err(|source| ArgumentsError { argument: call.taken, source })?);
+        }
+        Ok(all)
+    }
+
     /// The attachments, in the order of their numbers.
     #[must_use]
     pub const fn attachments(&self) -> &'a [Bytes] {
@@ -74,6 +97,14 @@ impl OwnedArguments {
     /// Says which argument does not fit, and why.
     pub fn decode<T: FromArguments>(&self) -> Result<T, ArgumentsError> {
         self.as_arguments().decode()
+    }
+
+    /// See [`Arguments::decode_all`].
+    ///
+    /// # Errors
+    /// Says which argument does not fit, and why.
+    pub fn decode_all<T: DeserializeOwned>(&self) -> Result<Vec<T>, ArgumentsError> {
+        self.as_arguments().decode_all()
     }
 }
 

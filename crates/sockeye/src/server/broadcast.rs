@@ -1,4 +1,8 @@
-use sockeye_proto::socket::ToArguments;
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sockeye_proto::socket::{FromArguments, ToArguments};
 
 use super::adapter::Flags;
 use super::error::EmitError;
@@ -65,6 +69,11 @@ impl BroadcastOperator {
         Ok(())
     }
 
+    /// Chooses how long to wait for the answers of a broadcast that asks for them (S-064).
+    pub const fn timeout(self, duration: Duration) -> AcknowledgedBroadcast {
+        AcknowledgedBroadcast { operator: self, timeout: duration }
+    }
+
     /// The sockets on this node.
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
@@ -88,3 +97,95 @@ impl BroadcastOperator {
         self.sockets().iter().for_each(|socket| socket.disconnect(close));
     }
 }
+
+/// A broadcast that asks each receiver for an answer: made by [`BroadcastOperator::timeout`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before `emit_with_ack`"]
+pub struct AcknowledgedBroadcast {
+    operator: BroadcastOperator,
+    timeout: Duration,
+}
+
+impl AcknowledgedBroadcast {
+    /// Sends an event to all and waits for all answers, in no particular order (S-063).
+    ///
+    /// Cancel safety: dropped, it gives up the answers; the event has been sent if it was polled.
+    ///
+    /// # Errors
+    /// If an answer did not come in time, or did not fit the type; those that did come are in the
+    /// error.
+    pub async fn emit_with_ack<T: FromArguments>(
+        &self,
+        event: &str,
+        arguments: impl ToArguments,
+    ) -> Result<Vec<T>, PartialAnswers<T>> {
+        let namespace = &self.operator.namespace;
+        let id = namespace.next_acknowledgement_id();
+        let packet = match namespace.encode_event(event, Some(id), &arguments) {
+            Ok(packet) => packet,
+            Err(error) => return Err(PartialAnswers::not_sent(error.into())),
+        };
+        let sockets = self.operator.sockets();
+        let asked = sockets
+            .iter()
+            .map(|socket| socket.await_answer::<T>(id, &packet).timeout(self.timeout));
+        let mut partial = PartialAnswers { answers: Vec::new(), missing: 0, error: None };
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(answer) => partial.answers.push(answer),
+                Err(_) => partial.missing += 1,
+            }
+        }
+        if partial.missing == 0 { Ok(partial.answers) } else { Err(partial) }
+    }
+}
+
+/// Not all receivers of a broadcast have answered.
+#[derive(Debug)]
+pub struct PartialAnswers<T> {
+    answers: Vec<T>,
+    missing: usize,
+    error: Option<EmitError>,
+}
+
+impl<T> PartialAnswers<T> {
+    const fn not_sent(error: EmitError) -> Self {
+        Self { answers: Vec::new(), missing: 0, error: Some(error) }
+    }
+
+    /// The answers that came.
+    #[must_use]
+    pub fn answers(&self) -> &[T] {
+        &self.answers
+    }
+
+    /// The answers that came.
+    #[must_use]
+    pub fn into_answers(self) -> Vec<T> {
+        self.answers
+    }
+
+    /// How many sockets did not answer in time.
+    #[must_use]
+    pub const fn missing(&self) -> usize {
+        self.missing
+    }
+}
+
+impl<T> fmt::Display for PartialAnswers<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => error.fmt(f),
+            None => {
+                let (missing, answered) = (self.missing, self.answers.len());
+                write!(
+                    f,
+                    "operation has timed out: {missing} of {} did not answer",
+                    missing + answered
+                )
+            }
+        }
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for PartialAnswers<T> {}

@@ -23,7 +23,7 @@ mod server;
 mod socket;
 
 pub use acknowledgement::{Acknowledgement, AcknowledgementError, AwaitAcknowledgement};
-pub use broadcast::BroadcastOperator;
+pub use broadcast::{AcknowledgedBroadcast, BroadcastOperator, PartialAnswers};
 pub use client_files::ClientFiles;
 pub use error::{ConnectError, EmitError, HandlerError, HandlerErrorKind};
 pub use extract::{

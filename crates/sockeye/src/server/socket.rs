@@ -165,9 +165,10 @@ impl Socket {
         event: &str,
         arguments: impl ToArguments,
     ) -> AwaitAcknowledgement<T> {
-        match self.ask(event, &arguments) {
-            Ok((id, answer)) => AwaitAcknowledgement::waiting(self.clone(), id, answer),
-            Err(error) => AwaitAcknowledgement::failed(error),
+        let id = self.0.namespace.next_acknowledgement_id();
+        match self.0.namespace.encode_event(event, Some(id), &arguments) {
+            Ok(packet) => self.await_answer(id, &packet),
+            Err(error) => AwaitAcknowledgement::failed(error.into()),
         }
     }
 
@@ -322,37 +323,37 @@ impl Socket {
         self.0.standing.store(Standing::Gone as u8, Ordering::Release);
     }
 
-    fn ask<A: ToArguments>(
+    /// Sends an event that has this id, and waits for its answer.
+    pub(super) fn await_answer<T>(
         &self,
-        event: &str,
-        arguments: &A,
-    ) -> Result<(AcknowledgementId, oneshot::Receiver<OwnedArguments>), EmitError> {
+        id: AcknowledgementId,
+        packet: &Encoded,
+    ) -> AwaitAcknowledgement<T> {
         let (sender, answer) = oneshot::channel();
-        let id = {
-            let mut state = self.0.state.lock();
-            if state.gone {
-                return Err(EmitError::Disconnected);
-            }
-            if state.acknowledgements.len() >= self.0.namespace.max_pending_acknowledgements() {
-                return Err(EmitError::TooManyPending);
-            }
-            let id = self.0.namespace.next_acknowledgement_id();
-            state.acknowledgements.insert(id, sender);
-            id
-        };
-        let sent = self
-            .0
-            .namespace
-            .encode_event(event, Some(id), arguments)
-            .map_err(EmitError::from)
-            .and_then(|packet| self.send(&packet, Delivery::Reliable));
-        match sent {
-            Ok(()) => Ok((id, answer)),
-            Err(error) => {
-                self.give_up(id);
-                Err(error)
-            }
+        if let Err(error) = self.expect_answer(id, sender) {
+            return AwaitAcknowledgement::failed(error);
         }
+        if let Err(error) = self.send(packet, Delivery::Reliable) {
+            self.give_up(id);
+            return AwaitAcknowledgement::failed(error);
+        }
+        AwaitAcknowledgement::waiting(self.clone(), id, answer)
+    }
+
+    fn expect_answer(
+        &self,
+        id: AcknowledgementId,
+        sender: oneshot::Sender<OwnedArguments>,
+    ) -> Result<(), EmitError> {
+        let mut state = self.0.state.lock();
+        if state.gone {
+            return Err(EmitError::Disconnected);
+        }
+        if state.acknowledgements.len() >= self.0.namespace.max_pending_acknowledgements() {
+            return Err(EmitError::TooManyPending);
+        }
+        state.acknowledgements.insert(id, sender);
+        Ok(())
     }
 
     fn leave_everything(&self) {

@@ -1,0 +1,51 @@
+/// What the command line asks for.
+pub(crate) struct Command {
+    pub(crate) port: u16,
+    pub(crate) mode: Mode,
+}
+
+/// Which of the servers it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    /// The interop contract.
+    Contract,
+    /// Engine.IO alone, echoing: `eio-suite`.
+    EngineSuite,
+    /// Socket.IO for the protocol cases: `sio-suite`.
+    SocketSuite,
+    /// Socket.IO for the official client's own tests: `client-suite`.
+    ClientSuite,
+    /// Engine.IO for the official client's own tests: `eio-client-suite`.
+    EngineClientSuite,
+}
+
+pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let mut command = Command { port: 0, mode: Mode::Contract };
+    let mut port = None;
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--port" => {
+                let value = value()?;
+                port = Some(value.parse().map_err(|_| format!("{value:?} is no port"))?);
+            }
+            "--mode" => command.mode = mode(&value()?)?,
+            "--parser" => return Err(format!("--parser {}: not built yet", value()?)),
+            "--recovery" => return Err("--recovery: not built yet".into()),
+            "--tls" => return Err("--tls: not built yet".into()),
+            _ => return Err(format!("unknown argument {argument:?}")),
+        }
+    }
+    command.port = port.ok_or("--port N is missing")?;
+    Ok(command)
+}
+
+fn mode(name: &str) -> Result<Mode, String> {
+    match name {
+        "eio-suite" => Ok(Mode::EngineSuite),
+        "sio-suite" => Ok(Mode::SocketSuite),
+        "client-suite" => Ok(Mode::ClientSuite),
+        "eio-client-suite" => Ok(Mode::EngineClientSuite),
+        _ => Err(format!("--mode {name}: unknown")),
+    }
+}
