@@ -113,6 +113,7 @@ async fn receive_head<R: AsyncRead + Unpin>(
     let status_line = receive_line(reader, buffer).await?;
     let status = status_line
         .strip_prefix("HTTP/1.1 ")
+        .or_else(|| status_line.strip_prefix("HTTP/1.0 "))
         .and_then(|rest| rest.get(..3)?.parse().ok())
         .ok_or_else(|| broken(format!("not a status line: {status_line:?}")))?;
     let mut headers = Vec::new();

@@ -270,7 +270,9 @@ async fn nameless_header(server: Arc<Server>) -> Outcome {
 }
 
 async fn upgrade_to_polling(server: Arc<Server>) -> Outcome {
-    WebSocket::connect(&server, GOOD).await?.expect_close(1005).await
+    let request = upgrade_request(&server.target(GOOD));
+    let response = Connection::once(&server, &request).await?;
+    Failure::unless_equal("status", &response.status(), &400)
 }
 
 async fn switching_protocols(server: Arc<Server>) -> Outcome {

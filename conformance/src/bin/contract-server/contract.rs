@@ -145,7 +145,7 @@ fn add_connection_events(io: &Server, namespace: &Namespace, reasons: &Reasons) 
         .on("disconnect-me", async |socket: Socket, Data(close): Data<Option<bool>>| {
             socket.disconnect(close.unwrap_or(false));
         })
-        .on("drop-me", async |socket: Socket| socket.drop_connection())
+        .on("drop-me", async |socket: Socket| socket.close_connection())
         .on("handshake", async |socket: Socket, answer: Option<Acknowledgement>| {
             if let Some(answer) = answer {
                 let _ = answer.send(handshake(&socket));

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 /// The revision of the Engine.IO protocol that a session speaks (E-007).
@@ -38,14 +39,14 @@ impl fmt::Display for TransportName {
 }
 
 /// What the query string of a request says about the protocol. Of a key that is given twice the
-/// first one counts; every other key is left to the application.
+/// last one counts, as in the reference; every other key is left to the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Query<'a> {
     /// `transport`, as it was written.
-    pub transport: Option<&'a str>,
+    pub transport: Option<Cow<'a, str>>,
     /// `sid`: present in every request after the handshake.
-    pub sid: Option<&'a str>,
+    pub sid: Option<Cow<'a, str>>,
     /// `EIO`: exactly `4` is revision 4, anything else (also nothing) revision 3 (E-007).
     pub revision: Revision,
     /// `b64`: binary must be sent as base64 text, also over WebSocket (E-069).
@@ -53,25 +54,20 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads a raw query string. The protocol's own values need no percent-decoding: one that
-    /// does is unknown anyway.
+    /// Reads a raw query string.
     #[must_use]
     pub fn parse(query: &'a str) -> Self {
         let mut parsed =
             Query { transport: None, sid: None, revision: Revision::Three, base64: false };
-        let mut revision = None;
-        for pair in query.split('&') {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match key {
-                "transport" => _ = parsed.transport.get_or_insert(value),
-                "sid" => _ = parsed.sid.get_or_insert(value),
-                "EIO" => _ = revision.get_or_insert(value),
-                "b64" => parsed.base64 |= !value.is_empty(),
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "transport" => parsed.transport = Some(value),
+                "sid" => parsed.sid = Some(value),
+                "b64" => parsed.base64 = !value.is_empty(),
+                "EIO" if value == "4" => parsed.revision = Revision::Four,
+                "EIO" => parsed.revision = Revision::Three,
                 _ => {}
             }
-        }
-        if revision == Some("4") {
-            parsed.revision = Revision::Four;
         }
         parsed
     }
@@ -79,7 +75,7 @@ impl<'a> Query<'a> {
     /// The transport asked for, if it is one that exists.
     #[must_use]
     pub fn transport_name(&self) -> Option<TransportName> {
-        match self.transport? {
+        match self.transport.as_deref()? {
             "polling" => Some(TransportName::Polling),
             "websocket" => Some(TransportName::WebSocket),
             _ => None,
@@ -252,7 +248,9 @@ mod tests {
             ("EIO=04", Revision::Three),
             ("", Revision::Three),
             ("eio=4", Revision::Three),
-            ("EIO=3&EIO=4", Revision::Three),
+            ("EIO=3&EIO=4", Revision::Four),
+            ("EIO=4&EIO=3", Revision::Three),
+            ("EIO=%34", Revision::Four),
         ] {
             assert_eq!(Query::parse(query).revision, revision, "{query}");
         }
@@ -260,7 +258,15 @@ mod tests {
 
     #[test]
     fn transport_names_of_objects_are_unknown() {
-        for name in ["", "__proto__", "constructor", "Polling", "webtransport", "polling%20"] {
+        for name in [
+            "",
+            "__proto__",
+            "constructor",
+            "Polling",
+            "webtransport",
+            "polling%20",
+            "polling&transport=x",
+        ] {
             let query = format!("EIO=4&transport={name}");
             assert_eq!(Query::parse(&query).transport_name(), None, "{name}");
         }

@@ -10,7 +10,7 @@ use sockeye_proto::websocket::{DecodeError, Decoder, Limits, Message as Frame, R
 
 use super::application::Application;
 use super::cork::Cork;
-use super::io::{Reader, Stream};
+use super::io::{Reader, Stream, linger};
 use super::scratch;
 use super::session::{Link, Post, Session};
 
@@ -61,8 +61,8 @@ impl<A: Application> Future for Driver<A> {
         self.read(cx);
         drop(cork);
         self.flush(cx);
-        self.tell_end(cx);
-        if self.ended && self.websocket.is_none() && self.application.is_finished() {
+        let released = self.tell_end(cx);
+        if self.ended && released && self.application.is_finished() {
             return Poll::Ready(());
         }
         Poll::Pending
@@ -94,9 +94,8 @@ impl<A: Application> Driver<A> {
         if !self.application.is_ready() {
             return;
         }
-        let post = self.session.lock().post.take();
-        let Some(post) = post else { return };
-        let Post { body, done } = *post;
+        let post = self.session.lock().take_post();
+        let Some(Post::Arrived { body, done }) = post else { return };
         self.payload(cx, &body);
         let session = &self.session;
         session.handle(&mut session.lock(), Input::PostDone);
@@ -162,8 +161,8 @@ impl<A: Application> Driver<A> {
             _ => false,
         };
         drop(state);
-        if !wanted {
-            self.websocket = None;
+        if !wanted && let Some(websocket) = self.websocket.take() {
+            tokio::spawn(linger(websocket.reader));
         }
         wanted && (self.ended || self.application.is_ready())
     }
@@ -217,7 +216,8 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    fn tell_end(&mut self, cx: &mut Context<'_>) {
+    /// `true` if the session is forgotten.
+    fn tell_end(&mut self, cx: &mut Context<'_>) -> bool {
         let Self { session, application, .. } = self;
         if let Some((reason, detail)) = session.take_end() {
             let _cork = Cork::new();
@@ -225,9 +225,11 @@ impl<A: Application> Driver<A> {
             tracing::debug!(?session, %reason, %detail, "session ended");
             application.ended(session, cx, reason, detail);
         }
-        if self.session.lock().is_released() {
+        let released = self.session.lock().is_released();
+        if released {
             self.websocket = None;
         }
+        released
     }
 }
 

@@ -1,10 +1,12 @@
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -64,6 +66,24 @@ pub(super) fn take_apart(upgraded: Upgraded) -> (Reader, Writer, Vec<u8>) {
         }
     }
 }
+
+/// Waits for the peer's end of a WebSocket to which nothing more will be written, so that the last
+/// frame is not lost to a reset: the system resets a connection that is closed with bytes unread.
+pub(super) async fn linger(mut reader: Reader) {
+    let mut bytes = [0; 512];
+    let end = async {
+        if let Reader::Foreign(stream) = &mut reader {
+            stream.shutdown().await?;
+        }
+        while poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // However it ends, it is the end.
+    let _ = tokio::time::timeout(LINGER, end).await;
+}
+
+/// How long a peer may take to close a WebSocket that was closed.
+const LINGER: Duration = Duration::from_secs(2);
 
 fn of_tcp(stream: TcpStream, early: &[u8]) -> (Reader, Writer, Vec<u8>) {
     // A packet must not wait for the acknowledgement of the one before; without the option it is

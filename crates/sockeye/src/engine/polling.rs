@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
@@ -61,7 +62,7 @@ where
     }
     let guard = Guard { session, given_up: Some(Input::PostAborted) };
     let options = &session.shared().options;
-    let collected = collect(body, options.max_http_buffer_size);
+    let collected = collect(session, body, options.max_http_buffer_size);
     let body = match tokio::time::timeout(options.body_timeout, collected).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge)) => {
@@ -69,7 +70,9 @@ where
             session.handle(&mut session.lock(), Input::PostDone);
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        Ok(Err(BodyError::Broken)) => return empty(StatusCode::BAD_REQUEST),
+        Ok(Err(BodyError::Broken | BodyError::SessionOver)) => {
+            return empty(StatusCode::BAD_REQUEST);
+        }
         Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
     };
     guard.defuse();
@@ -77,7 +80,7 @@ where
     {
         let mut state = session.lock();
         if !state.is_released() {
-            state.post = Some(Box::new(Post { body, done }));
+            state.post = Some(Box::new(Post::Arrived { body, done }));
         }
     }
     session.wake();
@@ -131,10 +134,11 @@ impl Drop for Guard<'_> {
 enum BodyError {
     TooLarge,
     Broken,
+    SessionOver,
 }
 
 /// The whole body, if it is not longer than `limit`; never buffers more than that.
-async fn collect<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(session: &Session, body: B, limit: usize) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: fmt::Display,
@@ -145,7 +149,13 @@ where
     let mut body = pin!(body);
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+    let mut next = |cx: &mut Context<'_>| {
+        if !await_end(session, cx) {
+            return Poll::Ready(Err(BodyError::SessionOver));
+        }
+        body.as_mut().poll_frame(cx).map(Ok)
+    };
+    while let Some(frame) = poll_fn(&mut next).await? {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "request body broke off");
             BodyError::Broken
@@ -164,4 +174,14 @@ where
         all.extend_from_slice(&data);
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// Has the session's end wake whoever reads the body. `false` if it is over.
+fn await_end(session: &Session, cx: &Context<'_>) -> bool {
+    let mut state = session.lock();
+    if state.is_released() {
+        return false;
+    }
+    state.post = Some(Box::new(Post::Arriving(cx.waker().clone())));
+    true
 }

@@ -129,7 +129,7 @@ impl<C: Connector> EngineService<C> {
         if !enabled || self.engine.is_closed() {
             return Err(Rejection::TransportUnknown);
         }
-        if let Some(sid) = query.sid {
+        if let Some(sid) = &query.sid {
             let session = self.engine.session(sid).ok_or(Rejection::SessionUnknown)?;
             session.lock().machine.admit(transport, upgrade, query.revision)?;
             return Ok(Target::Existing(session));

@@ -247,10 +247,10 @@ impl Socket {
         }
     }
 
-    /// Closes the connection without telling the client, who may come back: as if the network had
-    /// failed. All its sockets see `forced close`.
-    pub fn drop_connection(&self) {
-        self.0.session.abort();
+    /// Closes the connection, after what is queued, but sends no DISCONNECT packet: to the client
+    /// it looks like a failure, and it may come back. All its sockets see `forced close`.
+    pub fn close_connection(&self) {
+        self.0.session.close();
     }
 
     /// Bytes that are queued for the client and not yet written.

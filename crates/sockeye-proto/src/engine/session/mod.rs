@@ -225,9 +225,9 @@ impl Session {
             }
             Input::LinkClosed { link: Link::Active } => self.link_closed(),
             Input::LinkFailed { link: Link::Active, detail } => self.link_failed(now, detail),
+            Input::LinkClosed { link: Link::Candidate } => self.drop_candidate(),
             Input::Undecodable { link: Link::Candidate }
-            | Input::LinkClosed { link: Link::Candidate }
-            | Input::LinkFailed { link: Link::Candidate, .. } => self.drop_candidate(),
+            | Input::LinkFailed { link: Link::Candidate, .. } => self.give_up_candidate(),
             Input::Queued => self.queued(),
             Input::Close => self.close(now),
             Input::DeadlinePassed => self.deadline_passed(now),

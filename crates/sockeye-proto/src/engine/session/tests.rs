@@ -286,14 +286,17 @@ mod upgrade {
         story.waits(10_000).receives(Received::Pong, &[]);
         story.when(Input::DeadlinePassed, &[CloseCandidate]);
         story.receives(Received::Message, &[Deliver]);
-        for input in [
-            Input::LinkClosed { link: Link::Candidate },
-            Input::LinkFailed { link: Link::Candidate, detail: CloseDetail::InvalidFrame },
-            Input::Undecodable { link: Link::Candidate },
+        for (input, outputs) in [
+            (Input::LinkClosed { link: Link::Candidate }, &[][..]),
+            (
+                Input::LinkFailed { link: Link::Candidate, detail: CloseDetail::InvalidFrame },
+                &[CloseCandidate],
+            ),
+            (Input::Undecodable { link: Link::Candidate }, &[CloseCandidate]),
         ] {
             polling()
                 .when(Input::CandidateOpened, &[])
-                .when(input, &[])
+                .when(input, outputs)
                 .when(Input::CandidateOpened, &[]);
         }
     }

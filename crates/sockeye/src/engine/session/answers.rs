@@ -1,6 +1,7 @@
 //! Carrying out what the machine says.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,12 +16,13 @@ use crate::engine::io::Writer;
 /// Where the body goes that answers a waiting GET.
 pub(in crate::engine) type PollReply = oneshot::Sender<Vec<u8>>;
 
-/// The body of a POST, on its way to the driver.
+/// A POST, while it is going on.
 #[derive(Debug)]
-pub(in crate::engine) struct Post {
-    pub(in crate::engine) body: Bytes,
-    /// Answered when all packets were handled.
-    pub(in crate::engine) done: oneshot::Sender<()>,
+pub(in crate::engine) enum Post {
+    /// Its body is arriving; whoever reads it is woken when the session is over.
+    Arriving(Waker),
+    /// The driver has to work through the body, and then say so.
+    Arrived { body: Bytes, done: oneshot::Sender<()> },
 }
 
 /// What the caller of `handle` has to do itself.
@@ -118,7 +120,9 @@ impl Session {
         state.link = Link::Gone;
         state.outbox.clear();
         state.candidate = None;
-        state.post = None;
+        if let Some(Post::Arriving(reader)) = state.post.take().map(|post| *post) {
+            reader.wake();
+        }
         self.shared().forget(self);
         self.driver().wake();
     }

@@ -143,14 +143,6 @@ impl Session {
         self.handle(&mut self.lock(), Input::Close);
     }
 
-    /// Ends the session at once, without a word to the peer.
-    pub fn abort(self: &Arc<Self>) {
-        let mut state = self.lock();
-        state.outbox.clear();
-        self.handle(&mut state, Input::Close);
-        self.handle(&mut state, Input::LinkClosed { link: LinkName::Active });
-    }
-
     /// Has the driver call [`Application::poll`](super::Application::poll) soon.
     pub fn wake(&self) {
         self.driver.wake();

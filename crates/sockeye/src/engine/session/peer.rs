@@ -6,7 +6,7 @@ use sockeye_proto::engine::{Input, Link as LinkName};
 use sockeye_proto::websocket::{CloseCode, Frame};
 
 use super::{Link, Session, State};
-use crate::engine::io::Writer;
+use crate::engine::io::{Writer, linger};
 
 impl Session {
     /// Answers a ping, unless the peer does not read: then the answer to a later one will do
@@ -68,6 +68,9 @@ impl Session {
         if refused {
             candidate.outbox.push(Frame::close(None, ""));
             candidate.write();
+            if let Some((reader, _)) = candidate.reader.take() {
+                tokio::spawn(linger(reader));
+            }
         } else {
             state.candidate = Some(candidate);
             self.driver.wake();

@@ -14,7 +14,7 @@ pub(in crate::engine) struct State {
     pub(in crate::engine) outbox: Outbox,
     pub(in crate::engine) link: Link,
     pub(in crate::engine) candidate: Option<Box<Candidate>>,
-    /// A request body that the driver has not worked through yet.
+    /// A POST that is going on.
     pub(in crate::engine) post: Option<Box<Post>>,
     /// Why the session ended, until the application is told.
     pub(super) ended: Option<(CloseReason, CloseDetail)>,
@@ -75,6 +75,14 @@ impl State {
     /// Whether the session is over and forgotten.
     pub(in crate::engine) const fn is_released(&self) -> bool {
         matches!(self.link, Link::Gone)
+    }
+
+    /// The body of a POST, if it is there.
+    pub(in crate::engine) fn take_post(&mut self) -> Option<Post> {
+        match self.post.as_deref()? {
+            Post::Arriving(_) => None,
+            Post::Arrived { .. } => self.post.take().map(|post| *post),
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Moment> {
