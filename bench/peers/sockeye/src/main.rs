@@ -1,3 +1,51 @@
-//! The load rig's contract (`bench/README.md`) on this project's server.
+//! The load rig's contract on this project's server, as a user would write it.
 
-fn main() {}
+use std::time::Duration;
+
+use sockeye::{Data, OwnedArguments, Server, Socket, Value};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::io::Result<()> {
+    runtime()?.block_on(async { tokio::spawn(serve()).await? })
+}
+
+/// `RT=current`: one thread. Otherwise one worker for each CPU that the affinity mask allows.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = if std::env::var("RT").is_ok_and(|kind| kind == "current") {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
+}
+
+async fn serve() -> std::io::Result<()> {
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(setting("PING_INTERVAL", 25_000)))
+        .ping_timeout(Duration::from_millis(setting("PING_TIMEOUT", 20_000)))
+        .build();
+    let everybody = io.clone();
+    let rooms = io.clone();
+    io.of("/")
+        .on("echo", async |socket: Socket, arguments: OwnedArguments| {
+            let _ = socket.emit("echo", arguments);
+        })
+        .on("ack", async |arguments: OwnedArguments| arguments)
+        .on("join", async |socket: Socket, Data(room): Data<String>| socket.join(room))
+        .on("room", move |Data((room, payload)): Data<(String, Value)>| {
+            let _ = rooms.to(room).emit("room", payload);
+            async {}
+        })
+        .on("bcast", move |Data(payload): Data<Value>| {
+            let _ = everybody.emit("bcast", payload);
+            async {}
+        });
+    let port = u16::try_from(setting("PORT", 3_000)).unwrap_or(3_000);
+    io.listen(("127.0.0.1", port)).await
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}

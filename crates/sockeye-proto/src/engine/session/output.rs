@@ -60,8 +60,8 @@ pub enum PollAnswer {
     Noop,
     /// `1`.
     Close,
-    /// Everything that is queued, or `6`, and then `1` (E-062).
-    QueuedAndClose,
+    /// `6` and `1` (E-062).
+    NoopAndClose,
 }
 
 /// Why a session ended, in the words of the official server (E-093).

@@ -29,11 +29,11 @@ impl Session {
             return self.outputs.push(Output::RefusePoll);
         }
         polling.poll = true;
-        if phase == Phase::Closing {
-            self.answer_poll(PollAnswer::QueuedAndClose);
-            self.release();
-        } else if queued {
+        if queued {
             self.answer_poll(PollAnswer::Queued);
+        } else if phase == Phase::Closing {
+            self.answer_poll(PollAnswer::NoopAndClose);
+            self.release();
         }
     }
 

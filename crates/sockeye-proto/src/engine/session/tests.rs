@@ -350,7 +350,15 @@ mod closing {
     fn e_062_without_a_get_the_close_waits_for_the_next_one() {
         polling()
             .when(Input::Close, &[FORCED])
-            .when(Input::Poll { queued: true }, &[AnswerPoll(PollAnswer::QueuedAndClose), Release]);
+            .when(EMPTY, &[AnswerPoll(PollAnswer::NoopAndClose), Release]);
+    }
+
+    #[test]
+    fn e_092_what_is_queued_goes_out_before_the_close() {
+        polling()
+            .when(Input::Close, &[FORCED])
+            .when(Input::Poll { queued: true }, &[AnswerPoll(PollAnswer::Queued)])
+            .when(EMPTY, &[AnswerPoll(PollAnswer::NoopAndClose), Release]);
     }
 
     #[test]

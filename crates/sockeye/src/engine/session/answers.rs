@@ -146,11 +146,8 @@ fn answer_poll(state: &mut State, answer: PollAnswer) {
         PollAnswer::Queued => state.outbox.drain_into(&mut payload),
         PollAnswer::Noop => payload.push_text(b"6"),
         PollAnswer::Close => payload.push_text(b"1"),
-        PollAnswer::QueuedAndClose => {
-            state.outbox.drain_into(&mut payload);
-            if payload.is_empty() {
-                payload.push_text(b"6");
-            }
+        PollAnswer::NoopAndClose => {
+            payload.push_text(b"6");
             payload.push_text(b"1");
         }
     }

@@ -140,7 +140,10 @@ impl Session {
 
     /// Ends the session (`forced close`), after what is queued was sent.
     pub fn close(self: &Arc<Self>) {
-        self.handle(&mut self.lock(), Input::Close);
+        let mut state = self.lock();
+        // What a cork holds back was sent before the end.
+        self.flush(&mut state);
+        self.handle(&mut state, Input::Close);
     }
 
     /// Has the driver call [`Application::poll`](super::Application::poll) soon.
