@@ -18,10 +18,8 @@ use tower_service::Service;
 use crate::http;
 
 pub(crate) async fn serve(listeners: Vec<TcpListener>) {
-    let io = Server::builder()
-        .ping_interval(Duration::from_millis(2_000))
-        .cors(Cors::any())
-        .build();
+    let io =
+        Server::builder().ping_interval(Duration::from_millis(2_000)).cors(Cors::any()).build();
     let main = io.of("/");
     main.middleware(refuse_on_demand);
     add_echoes(&main);
@@ -182,5 +180,4 @@ const DELAY: Duration = Duration::from_millis(10);
 /// Any will do: the cases look only at its type.
 const DATE: &str = "2026-01-01T00:00:00.000Z";
 const BYTES: Bytes = Bytes::from_static(b"asdfasdf");
-const TEXTS: [&str; 5] =
-    ["てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "utf8 — string"];
+const TEXTS: [&str; 5] = ["てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "utf8 — string"];

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,12 +10,14 @@ use std::time::Duration;
 
 use ::http::header::SET_COOKIE;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
-use sockeye::NotFound;
 use sockeye::engine::{
     Application, CloseDetail, CloseReason, Connector, Engine, EngineOptions, EngineService,
-    Message, ResponseBody, SendError, Session,
+    Message, SendError, Session,
 };
 use tokio::net::TcpListener;
 use tower_service::Service;
@@ -76,6 +79,9 @@ fn json_of(headers: &HeaderMap) -> String {
     serde_json::to_string(&pairs).unwrap_or_default()
 }
 
+/// The engine's body, or none.
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
 /// What the engine has no hook for: refusals, cookies, and a look at the requests.
 struct Wrapped<C> {
     service: EngineService<C>,
@@ -89,9 +95,9 @@ impl<C> Clone for Wrapped<C> {
 }
 
 impl<C: Connector> Service<Request<Incoming>> for Wrapped<C> {
-    type Response = Response<ResponseBody>;
+    type Response = Answer;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Service::<Request<Incoming>>::poll_ready(&mut self.service, cx)
@@ -99,7 +105,7 @@ impl<C: Connector> Service<Request<Incoming>> for Wrapped<C> {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         if has_parameter(&request, "deny") {
-            return Box::pin(forbid(request));
+            return Box::pin(ready(Ok(forbidden())));
         }
         if request.method() == Method::POST {
             self.last_post.lock().clone_from(request.headers());
@@ -107,7 +113,7 @@ impl<C: Connector> Service<Request<Incoming>> for Wrapped<C> {
         let is_handshake = !has_parameter(&request, "sid");
         let response = self.service.call(request);
         Box::pin(async move {
-            let mut response = response.await?;
+            let mut response = response.await?.map(BodyExt::boxed_unsync);
             if is_handshake {
                 set_cookies(response.headers_mut());
             }
@@ -116,11 +122,10 @@ impl<C: Connector> Service<Request<Incoming>> for Wrapped<C> {
     }
 }
 
-/// A refusal without a word, made from the only response that the server lets others make.
-async fn forbid(request: Request<Incoming>) -> Result<Response<ResponseBody>, Infallible> {
-    let mut response = NotFound.call(request).await?;
+fn forbidden() -> Answer {
+    let mut response = Response::new(Empty::new().boxed_unsync());
     *response.status_mut() = StatusCode::FORBIDDEN;
-    Ok(response)
+    response
 }
 
 fn has_parameter(request: &Request<Incoming>, name: &str) -> bool {

@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sockeye_proto::Moment;
 use sockeye_proto::engine::{
     CloseDetail, Input, Link as LinkName, Message, Packet, PayloadDecoder, Received,
 };
@@ -170,6 +171,8 @@ impl<A: Application> Driver<A> {
     /// Works through bytes of the WebSocket.
     fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) {
         let limits = Limits::new(self.session.shared().options.max_http_buffer_size);
+        // What came in one read came at one time.
+        let now = self.session.now();
         let mut at = 0;
         loop {
             let Self { session, application, websocket: Some(websocket), .. } = self else {
@@ -183,7 +186,7 @@ impl<A: Application> Driver<A> {
                 Ok((used, Some(message))) => {
                     at += used;
                     let mut link = websocket.link;
-                    websocket.over = frame(session, application, cx, &mut link, message);
+                    websocket.over = frame(session, application, cx, now, &mut link, message);
                     websocket.link = link;
                 }
                 Err(error) => {
@@ -196,7 +199,8 @@ impl<A: Application> Driver<A> {
     }
 
     fn packet(&mut self, cx: &mut Context<'_>, mut link: LinkName, packet: Packet<'_>) {
-        deliver(&self.session, &mut self.application, cx, &mut link, packet);
+        let now = self.session.now();
+        deliver(&self.session, &mut self.application, cx, now, &mut link, packet);
     }
 
     /// The WebSocket ended without a close frame, or after it.
@@ -238,6 +242,7 @@ fn frame<A: Application>(
     session: &Arc<Session>,
     application: &mut A,
     cx: &mut Context<'_>,
+    now: Moment,
     link: &mut LinkName,
     message: Frame<'_>,
 ) -> bool {
@@ -255,7 +260,7 @@ fn frame<A: Application>(
         }
     };
     match packet {
-        Ok(packet) => deliver(session, application, cx, link, packet),
+        Ok(packet) => deliver(session, application, cx, now, link, packet),
         Err(error) => {
             tracing::debug!(%error, ?session, "undecodable packet");
             session.handle(&mut session.lock(), Input::Undecodable { link: *link });
@@ -269,12 +274,14 @@ fn deliver<A: Application>(
     session: &Arc<Session>,
     application: &mut A,
     cx: &mut Context<'_>,
+    now: Moment,
     link: &mut LinkName,
     packet: Packet<'_>,
 ) {
     let mut state = session.lock();
     let received = Received::from(&packet);
-    let verdict = session.handle(&mut state, Input::Packet { link: *link, packet: received });
+    let verdict =
+        session.handle_at(now, &mut state, Input::Packet { link: *link, packet: received });
     if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {
         *link = LinkName::Active;
     }

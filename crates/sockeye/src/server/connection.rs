@@ -2,12 +2,11 @@ use std::sync::Arc;
 use std::task::Context;
 
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
-use sockeye_proto::socket::{
-    AcknowledgementId, Action, Arguments, Connection as Machine, Decoder, Packet,
-};
+use sockeye_proto::socket::{Action, Connection as Machine, Decoder, Packet};
 
-use super::error::{ConnectError, HandlerError, HandlerErrorKind};
-use super::extract::{ConnectContext, DisconnectContext, EventContext, Rejection};
+use super::calls::Calls;
+use super::error::ConnectError;
+use super::extract::ConnectContext;
 use super::handler::Work;
 use super::namespace::{self, Handlers, Namespace};
 use super::reason::DisconnectReason;
@@ -22,7 +21,7 @@ pub(crate) struct Connection {
     server: Server,
     machine: Machine<Socket>,
     decoder: Decoder,
-    handlers: Running<()>,
+    calls: Calls,
     joining: Running<Joined>,
 }
 
@@ -33,13 +32,8 @@ impl Connection {
     pub(super) fn new(server: Server, session: &Arc<Session>) -> Self {
         let machine = Machine::new(session.now(), server.connection_limits());
         session.set_application_deadline(machine.deadline());
-        Self {
-            server,
-            machine,
-            decoder: Decoder::new(),
-            handlers: Running::default(),
-            joining: Running::default(),
-        }
+        let calls = Calls::new(server.clone());
+        Self { server, machine, decoder: Decoder::new(), calls, joining: Running::default() }
     }
 }
 
@@ -66,9 +60,7 @@ impl Application for Connection {
     }
 
     fn poll(&mut self, session: &Arc<Session>, cx: &mut Context<'_>) {
-        while let Some(finished) = self.handlers.poll_next(cx) {
-            self.report_panic(finished.err(), None, "");
-        }
+        self.calls.poll(cx);
         while let Some(joined) = self.joining.poll_next(cx) {
             self.joined(session, cx, joined);
         }
@@ -98,17 +90,17 @@ impl Application for Connection {
                 }
                 Standing::Connecting | Standing::Connected | Standing::Gone => reason,
             };
-            self.departed(cx, &socket, reason, detail);
+            self.calls.disconnected(cx, &socket, reason, detail);
         }
         self.joining = Running::default();
     }
 
     fn is_ready(&self) -> bool {
-        self.handlers.len() < self.server.max_running_handlers()
+        self.calls.len() < self.server.max_running_handlers()
     }
 
     fn is_finished(&self) -> bool {
-        self.handlers.is_empty()
+        self.calls.len() == 0
     }
 }
 
@@ -116,8 +108,7 @@ impl Connection {
     fn packet(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
         match self.machine.receive(packet, self.server.connection_limits()) {
             Ok(Action::Event { socket, name, id, arguments }) => {
-                let socket = socket.clone();
-                self.event(cx, &socket, &name, id, arguments);
+                self.calls.event(cx, socket, &name, id, arguments);
             }
             Ok(Action::Acknowledgement { socket, id, arguments }) => {
                 socket.answered(id, arguments);
@@ -131,31 +122,10 @@ impl Connection {
             }
             Ok(Action::Left(socket)) => {
                 let reason = DisconnectReason::ClientNamespaceDisconnect;
-                self.departed(cx, &socket, reason, CloseDetail::None);
+                self.calls.disconnected(cx, &socket, reason, CloseDetail::None);
             }
             Ok(Action::Ignore) => {}
             Err(violation) => close(session, &violation),
-        }
-    }
-
-    fn event(
-        &mut self,
-        cx: &mut Context<'_>,
-        socket: &Socket,
-        name: &str,
-        id: Option<AcknowledgementId>,
-        arguments: Arguments<'_>,
-    ) {
-        if !socket.is_connected() {
-            return;
-        }
-        let handlers = socket.namespace().handlers();
-        let Some(handler) = handlers.event(name) else { return };
-        let event = EventContext { socket, name, arguments, acknowledgement: id.into() };
-        match catch(|| handler(&event)) {
-            Ok(Ok(work)) => self.start(cx, work, socket, name),
-            Ok(Err(rejection)) => self.report_rejection(rejection, socket, name),
-            Err(panicked) => self.report_panic(Some(panicked), Some(socket), name),
         }
     }
 
@@ -192,8 +162,7 @@ impl Connection {
     ) {
         // Middlewares are caught one by one, so this does not panic.
         let Ok((socket, verdict)) = joined else { return };
-        let handlers = socket.namespace().handlers();
-        let verdict = verdict.and_then(|()| self.prepare(&handlers, &socket));
+        let verdict = verdict.and_then(|()| self.calls.prepare_connect(&socket));
         match verdict {
             Ok(work) => self.let_in(session, cx, &socket, work),
             Err(error) => {
@@ -201,22 +170,6 @@ impl Connection {
                 if self.machine.refuse(socket.namespace().name()) {
                     send_connect_error(session, socket.namespace().name(), &error);
                 }
-            }
-        }
-    }
-
-    fn prepare(&self, handlers: &Handlers, socket: &Socket) -> Result<Option<Work>, ConnectError> {
-        let Some(handler) = &handlers.connect else { return Ok(None) };
-        match catch(|| handler(&ConnectContext { socket })) {
-            Ok(Ok(work)) => Ok(Some(work)),
-            Ok(Err(rejection)) => {
-                let error = ConnectError::new(rejection.to_string());
-                self.report_rejection(rejection, socket, "");
-                Err(error)
-            }
-            Err(panicked) => {
-                self.report_panic(Some(panicked), Some(socket), "");
-                Err(ConnectError::new("Internal error"))
             }
         }
     }
@@ -238,7 +191,7 @@ impl Connection {
         let _ = session.send(packet.frames(), Delivery::Reliable);
         namespace.rooms().add(socket.clone());
         if let Some(work) = work {
-            self.start(cx, work, socket, "");
+            self.calls.start(cx, work, socket, "");
         }
     }
 
@@ -253,7 +206,7 @@ impl Connection {
             close |= socket.standing() == Standing::LeavingForGood;
             self.machine.leave(socket.namespace().name());
             let reason = DisconnectReason::ServerNamespaceDisconnect;
-            self.departed(cx, &socket, reason, CloseDetail::None);
+            self.calls.disconnected(cx, &socket, reason, CloseDetail::None);
             if close {
                 self.machine.sockets().for_each(|other| other.disconnect(true));
             }
@@ -261,51 +214,6 @@ impl Connection {
         if close {
             session.close();
         }
-    }
-
-    fn departed(
-        &mut self,
-        cx: &mut Context<'_>,
-        socket: &Socket,
-        reason: DisconnectReason,
-        detail: CloseDetail,
-    ) {
-        socket.departed();
-        let handlers = socket.namespace().handlers();
-        let Some(handler) = &handlers.disconnect else { return };
-        match catch(|| handler(&DisconnectContext { socket, reason, detail })) {
-            Ok(work) => self.start(cx, work, socket, ""),
-            Err(panicked) => self.report_panic(Some(panicked), Some(socket), ""),
-        }
-    }
-
-    fn start(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
-        if let Some(finished) = self.handlers.start(cx, work) {
-            self.report_panic(finished.err(), Some(socket), event);
-        }
-    }
-
-    fn report_rejection(&self, rejection: Rejection, socket: &Socket, event: &str) {
-        let kind = match rejection {
-            Rejection::Arguments(error) => HandlerErrorKind::Arguments(error),
-            Rejection::Other(reason) => HandlerErrorKind::Rejected(reason),
-        };
-        self.report(kind, Some(socket), event);
-    }
-
-    fn report_panic(&self, panicked: Option<Panicked>, socket: Option<&Socket>, event: &str) {
-        if let Some(Panicked(message)) = panicked {
-            self.report(HandlerErrorKind::Panicked(message), socket, event);
-        }
-    }
-
-    fn report(&self, kind: HandlerErrorKind, socket: Option<&Socket>, event: &str) {
-        self.server.report(&HandlerError {
-            namespace: socket.map_or("", |socket| socket.namespace().name()).into(),
-            socket: socket.map_or("", Socket::id).into(),
-            event: event.into(),
-            kind,
-        });
     }
 }
 

@@ -7,6 +7,7 @@
 mod acknowledgement;
 mod adapter;
 mod broadcast;
+mod calls;
 mod client_files;
 mod connection;
 mod error;
@@ -19,6 +20,7 @@ mod options;
 mod reason;
 mod rooms;
 mod running;
+#[expect(clippy::module_inception, reason = "the type is `Server`, and this is its file")]
 mod server;
 mod socket;
 

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -155,8 +155,9 @@ impl Rooms {
     /// Calls `visit` for each socket that `target` names, once.
     pub(super) fn for_each(&self, target: &Target, mut visit: impl FnMut(&Socket)) {
         let excepted = self.excepted(target);
-        let skipped =
-            |socket: &Socket| target.sender.as_ref() == Some(socket) || excepted.contains(socket);
+        let skipped = |socket: &Socket| {
+            target.sender.as_ref() == Some(socket) || excepted.contains(socket.key())
+        };
         match target.rooms.as_slice() {
             [] => self.everyone().iter().filter(|socket| !skipped(socket)).for_each(visit),
             [room] => self.members(room).iter().filter(|socket| !skipped(socket)).for_each(visit),
@@ -173,9 +174,12 @@ impl Rooms {
         }
     }
 
-    fn excepted(&self, target: &Target) -> HashSet<Socket> {
-        let members = target.except.iter().map(|room| self.members(room));
-        members.flat_map(|members| Vec::clone(&members)).collect()
+    fn excepted(&self, target: &Target) -> HashSet<Id> {
+        let mut excepted = HashSet::new();
+        for room in &target.except {
+            excepted.extend(self.members(room).iter().map(|socket| *socket.key()));
+        }
+        excepted
     }
 
     fn shard(&self, room: &str) -> &Mutex<Shard> {
@@ -193,12 +197,6 @@ pub(super) struct Target {
     pub(super) except: SmallVec<[Box<str>; 1]>,
     /// And not this one.
     pub(super) sender: Option<Socket>,
-}
-
-impl Hash for Socket {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
 }
 
 /// One room or several: a name, or a list of names.

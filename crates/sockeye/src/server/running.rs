@@ -66,10 +66,6 @@ impl<T> Running<T> {
     pub(super) fn len(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.len())
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 impl<T> Future for Caught<T> {

@@ -48,10 +48,12 @@ struct Inner {
     adapter: Arc<dyn Adapter>,
     namespaces: RwLock<HashMap<Box<str>, Namespace, RandomState>>,
     patterns: RwLock<Vec<Pattern>>,
-    on_error: RwLock<Option<Arc<dyn Fn(&HandlerError) + Send + Sync>>>,
+    on_error: RwLock<Option<Arc<ErrorHook>>>,
     closing: AtomicBool,
     closed: tokio::sync::Notify,
 }
+
+type ErrorHook = dyn Fn(&HandlerError) + Send + Sync;
 
 /// Namespaces that are made when a client asks for them.
 struct Pattern {

@@ -6,12 +6,13 @@ use std::task::Waker;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use sockeye_proto::Moment;
 use sockeye_proto::engine::{Control, Input, Output, PayloadEncoder, PollAnswer};
 use sockeye_proto::websocket::{Frame, Opcode};
 use tokio::sync::oneshot;
 
 use super::{Candidate, Link, Session, State};
-use crate::engine::io::Writer;
+use crate::engine::io::{self, Writer};
 
 /// Where the body goes that answers a waiting GET.
 pub(in crate::engine) type PollReply = oneshot::Sender<Vec<u8>>;
@@ -37,7 +38,17 @@ pub(in crate::engine) struct Verdict {
 impl Session {
     /// Feeds the machine and does what it says.
     pub(in crate::engine) fn handle(self: &Arc<Self>, state: &mut State, input: Input) -> Verdict {
-        state.machine.handle(self.now(), input);
+        self.handle_at(self.now(), state, input)
+    }
+
+    /// The same for who knows what time it is.
+    pub(in crate::engine) fn handle_at(
+        self: &Arc<Self>,
+        now: Moment,
+        state: &mut State,
+        input: Input,
+    ) -> Verdict {
+        state.machine.handle(now, input);
         let mut verdict = Verdict::default();
         while let Some(output) = state.machine.poll() {
             match output {
@@ -133,7 +144,7 @@ impl Candidate {
         if let Writer::Tcp(half) = &self.writer {
             // What a fresh socket does not take at once, it will not take at all: the candidate
             // then fails, and the session goes on without it.
-            let _ = self.outbox.write_with(|slices| half.try_write_vectored(slices));
+            let _ = self.outbox.write_with(|slices| io::try_write(half, slices));
         }
     }
 }

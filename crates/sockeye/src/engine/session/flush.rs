@@ -9,7 +9,7 @@ use sockeye_proto::engine::{Input, Link as LinkName};
 use tokio::io::AsyncWrite;
 
 use super::{Link, Session, State};
-use crate::engine::io::{Stream, Writer};
+use crate::engine::io::{Stream, Writer, try_write};
 use crate::engine::outbox::Outbox;
 
 impl Session {
@@ -25,7 +25,7 @@ impl Session {
                 return;
             }
             Link::WebSocket(Writer::Tcp(half)) => {
-                outbox.write_with(|slices| half.try_write_vectored(slices))
+                outbox.write_with(|slices| try_write(half, slices))
             }
             Link::WebSocket(Writer::Driver) => return self.driver().wake(),
             Link::WebSocket(Writer::Shut) | Link::Gone => return outbox.clear(),

@@ -1,0 +1,123 @@
+use std::task::Context;
+
+use sockeye_proto::socket::{AcknowledgementId, Arguments};
+
+use super::error::{ConnectError, HandlerError, HandlerErrorKind};
+use super::extract::{ConnectContext, DisconnectContext, EventContext, Rejection};
+use super::handler::Work;
+use super::reason::DisconnectReason;
+use super::running::{Panicked, Running, catch};
+use super::server::Server;
+use super::socket::Socket;
+use crate::engine::CloseDetail;
+
+/// The calling of handlers for one connection: what they get, and what becomes of those that
+/// cannot be called, panic, or are not finished at once.
+#[derive(Debug)]
+pub(super) struct Calls {
+    server: Server,
+    running: Running<()>,
+}
+
+impl Calls {
+    pub(super) fn new(server: Server) -> Self {
+        Self { server, running: Running::default() }
+    }
+
+    /// How many handlers are not finished.
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Goes on with those that are not finished.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Some(finished) = self.running.poll_next(cx) {
+            if let Err(panicked) = finished {
+                self.report_panic(panicked, None, "");
+            }
+        }
+    }
+
+    pub(super) fn event(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &Socket,
+        name: &str,
+        id: Option<AcknowledgementId>,
+        arguments: Arguments<'_>,
+    ) {
+        if !socket.is_connected() {
+            return;
+        }
+        let handlers = socket.namespace().handlers();
+        let Some(handler) = handlers.event(name) else { return };
+        let event = EventContext { socket, name, arguments, acknowledgement: id.into() };
+        match catch(|| handler(&event)) {
+            Ok(Ok(work)) => self.start(cx, work, socket, name),
+            Ok(Err(rejection)) => self.report_rejection(rejection, socket, name),
+            Err(panicked) => self.report_panic(panicked, Some(socket), name),
+        }
+    }
+
+    /// Makes the connect handler's future, which is started when the client is in.
+    pub(super) fn prepare_connect(&self, socket: &Socket) -> Result<Option<Work>, ConnectError> {
+        let handlers = socket.namespace().handlers();
+        let Some(handler) = &handlers.connect else { return Ok(None) };
+        match catch(|| handler(&ConnectContext { socket })) {
+            Ok(Ok(work)) => Ok(Some(work)),
+            Ok(Err(rejection)) => {
+                let error = ConnectError::new(rejection.to_string());
+                self.report_rejection(rejection, socket, "");
+                Err(error)
+            }
+            Err(panicked) => {
+                self.report_panic(panicked, Some(socket), "");
+                Err(ConnectError::new("Internal error"))
+            }
+        }
+    }
+
+    /// The socket is out: its rooms are left even if its handler cannot be called.
+    pub(super) fn disconnected(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: &Socket,
+        reason: DisconnectReason,
+        detail: CloseDetail,
+    ) {
+        socket.departed();
+        let handlers = socket.namespace().handlers();
+        let Some(handler) = &handlers.disconnect else { return };
+        match catch(|| handler(&DisconnectContext { socket, reason, detail })) {
+            Ok(work) => self.start(cx, work, socket, ""),
+            Err(panicked) => self.report_panic(panicked, Some(socket), ""),
+        }
+    }
+
+    pub(super) fn start(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
+        if let Some(Err(panicked)) = self.running.start(cx, work) {
+            self.report_panic(panicked, Some(socket), event);
+        }
+    }
+
+    fn report_rejection(&self, rejection: Rejection, socket: &Socket, event: &str) {
+        let kind = match rejection {
+            Rejection::Arguments(error) => HandlerErrorKind::Arguments(error),
+            Rejection::Other(reason) => HandlerErrorKind::Rejected(reason),
+        };
+        self.report(kind, Some(socket), event);
+    }
+
+    fn report_panic(&self, Panicked(message): Panicked, socket: Option<&Socket>, event: &str) {
+        self.report(HandlerErrorKind::Panicked(message), socket, event);
+    }
+
+    fn report(&self, kind: HandlerErrorKind, socket: Option<&Socket>, event: &str) {
+        self.server.report(&HandlerError {
+            namespace: socket.map_or("", |socket| socket.namespace().name()).into(),
+            socket: socket.map_or("", Socket::id).into(),
+            event: event.into(),
+            kind,
+        });
+    }
+}
