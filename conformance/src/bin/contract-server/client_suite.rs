@@ -145,7 +145,10 @@ fn handshake(socket: &Socket) -> Json {
     json!({"query": query, "auth": auth})
 }
 
-/// A service that answers late: some cases want to be faster than their server.
+/// A service that opens connections late: some cases want to be faster than their server.
+///
+/// Requests of an open session are not delayed, as they are not by the official server for these
+/// cases: others give a connection, an upgrade and an answer 50 ms together.
 #[derive(Clone)]
 struct Late<S> {
     service: S,
@@ -165,14 +168,22 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let is_handshake = !has_sid(&request);
         // The clone stays; the one that was found ready answers.
         let rest = self.service.clone();
         let mut ready = std::mem::replace(&mut self.service, rest);
         Box::pin(async move {
-            tokio::time::sleep(DELAY).await;
+            if is_handshake {
+                tokio::time::sleep(DELAY).await;
+            }
             ready.call(request).await
         })
     }
+}
+
+fn has_sid(request: &Request<Incoming>) -> bool {
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    pairs.any(|pair| pair.starts_with("sid="))
 }
 
 /// Less would let the server answer before a time-out of no time at all.

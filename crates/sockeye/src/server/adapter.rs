@@ -29,7 +29,7 @@ impl Adapter for InMemoryAdapter {
     fn broadcast(&self, rooms: &Rooms, packet: &Encoded, target: &Target, flags: Flags) {
         rooms.for_each(target, |socket| {
             // One who is gone, or too slow, has been told so; the others are not concerned.
-            let _ = socket.send(packet, flags.delivery);
+            let _ = socket.send_shared(packet, flags.delivery);
         });
     }
 }

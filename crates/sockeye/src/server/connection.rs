@@ -146,7 +146,7 @@ impl Connection {
         let joined = if handlers.middlewares.is_empty() {
             Some(Ok((socket, Ok(()))))
         } else {
-            self.joining.start(cx, Box::pin(decide(socket, handlers)))
+            self.joining.start(cx, Box::pin(decide(socket, Arc::clone(&handlers))))
         };
         if let Some(joined) = joined {
             self.joined(session, cx, joined);
@@ -188,7 +188,7 @@ impl Connection {
         session.set_application_deadline(None);
         // Before anybody can broadcast to it: the client waits for this packet first.
         let packet = namespace.encode_connect(socket.id());
-        let _ = session.send(packet.frames(), Delivery::Reliable);
+        let _ = session.send(packet.into_frames(), Delivery::Reliable);
         namespace.rooms().add(socket.clone());
         if let Some(work) = work {
             self.calls.start(cx, work, socket, "");
@@ -239,7 +239,7 @@ async fn decide(socket: Socket, handlers: Arc<Handlers>) -> Joined {
 fn send_connect_error(session: &Arc<Session>, namespace: &str, error: &ConnectError) {
     let packet = namespace::encode_connect_error(namespace, error);
     // If it cannot be sent, the client is gone.
-    let _ = session.send(packet.frames(), Delivery::Reliable);
+    let _ = session.send(packet.into_frames(), Delivery::Reliable);
 }
 
 /// Closes the connection of a client that broke the protocol (S-027).

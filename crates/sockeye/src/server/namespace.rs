@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use arc_swap::{ArcSwap, Guard};
 use sockeye_proto::socket::{AcknowledgementId, EncodeError, Encoded, Encoder, ToArguments};
 
 use super::adapter::{Adapter, Flags};
@@ -33,7 +33,9 @@ struct Inner {
 }
 
 /// The handlers of one namespace, or of all namespaces of a pattern.
-pub(super) type SharedHandlers = RwLock<Arc<Handlers>>;
+///
+/// Looked at for each event and changed at the start of a program, so looking takes no lock.
+pub(super) type SharedHandlers = ArcSwap<Handlers>;
 
 #[derive(Default, Clone)]
 pub(super) struct Handlers {
@@ -84,13 +86,15 @@ impl Namespace {
     /// Its parameters decide too: if one cannot be had, the client is refused.
     pub fn on_connect<P, H: ConnectHandler<P>>(&self, handler: H) -> &Self {
         let handler: AnyConnectHandler = Box::new(move |connect| handler.call(connect));
-        self.change_handlers(|handlers| handlers.connect = Some(Arc::new(handler)))
+        let handler = Arc::new(handler);
+        self.change_handlers(|handlers| handlers.connect = Some(Arc::clone(&handler)))
     }
 
     /// Calls `handler` when a socket is no longer connected, instead of any handler given before.
     pub fn on_disconnect<P, H: DisconnectHandler<P>>(&self, handler: H) -> &Self {
         let handler: AnyDisconnectHandler = Box::new(move |disconnect| handler.call(disconnect));
-        self.change_handlers(|handlers| handlers.disconnect = Some(Arc::new(handler)))
+        let handler = Arc::new(handler);
+        self.change_handlers(|handlers| handlers.disconnect = Some(Arc::clone(&handler)))
     }
 
     /// Calls `handler` for each event of this name, instead of any handler given before. What it
@@ -107,22 +111,25 @@ impl Namespace {
             "\"{event}\" is a reserved event name; use on_connect or on_disconnect"
         );
         let handler: AnyEventHandler = Box::new(move |event| handler.call(event));
+        let handler = Arc::new(handler);
         self.change_handlers(|handlers| {
-            handlers.events.insert(event.into(), Arc::new(handler));
+            handlers.events.insert(event.into(), Arc::clone(&handler));
         })
     }
 
     /// Calls `handler` for each event that has no handler of its own.
     pub fn on_fallback<P, H: EventHandler<P>>(&self, handler: H) -> &Self {
         let handler: AnyEventHandler = Box::new(move |event| handler.call(event));
-        self.change_handlers(|handlers| handlers.fallback = Some(Arc::new(handler)))
+        let handler = Arc::new(handler);
+        self.change_handlers(|handlers| handlers.fallback = Some(Arc::clone(&handler)))
     }
 
     /// Has `middleware` decide about each client, after those given before; Socket.IO's `use`
     /// (S-041). The client is told nothing before all have agreed.
     pub fn middleware<P, M: Middleware<P>>(&self, middleware: M) -> &Self {
         let middleware: AnyMiddleware = Box::new(move |connect| middleware.call(connect));
-        self.change_handlers(|handlers| handlers.middlewares.push(Arc::new(middleware)))
+        let middleware = Arc::new(middleware);
+        self.change_handlers(|handlers| handlers.middlewares.push(Arc::clone(&middleware)))
     }
 
     /// Sends an event to all sockets.
@@ -179,13 +186,17 @@ impl Namespace {
         BroadcastOperator::new(self.clone(), None)
     }
 
-    fn change_handlers(&self, change: impl FnOnce(&mut Handlers)) -> &Self {
-        change(Arc::make_mut(&mut self.0.handlers.write()));
+    fn change_handlers(&self, change: impl Fn(&mut Handlers)) -> &Self {
+        self.0.handlers.rcu(|handlers| {
+            let mut handlers = Handlers::clone(handlers);
+            change(&mut handlers);
+            handlers
+        });
         self
     }
 
-    pub(super) fn handlers(&self) -> Arc<Handlers> {
-        Arc::clone(&self.0.handlers.read())
+    pub(super) fn handlers(&self) -> Guard<Arc<Handlers>> {
+        self.0.handlers.load()
     }
 
     pub(super) fn rooms(&self) -> &Rooms {

@@ -9,6 +9,7 @@ use sockeye_proto::socket::{
     AcknowledgementId, Arguments, Encoded, FromArguments, OwnedArguments, PendingAcknowledgements,
     ToArguments,
 };
+use sockeye_proto::websocket::Frame;
 use tokio::sync::oneshot;
 
 use super::acknowledgement::AwaitAcknowledgement;
@@ -144,7 +145,7 @@ impl Socket {
     /// See [`EmitError`]; nothing was sent then.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_event(event, None, &arguments)?;
-        self.send(&packet, Delivery::Reliable)
+        self.send(packet.into_frames(), Delivery::Reliable)
     }
 
     /// Sends an event, or drops it if the connection is not ready for it: when the kernel's buffer
@@ -154,7 +155,7 @@ impl Socket {
     /// See [`EmitError`]; nothing was sent then.
     pub fn emit_volatile(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_event(event, None, &arguments)?;
-        self.send(&packet, Delivery::Volatile)
+        self.send(packet.into_frames(), Delivery::Volatile)
     }
 
     /// Sends an event and waits for the client's answer, decoded as arguments are.
@@ -241,7 +242,7 @@ impl Socket {
         if self.change(Standing::Connected, leaving) {
             let packet = self.0.namespace.encode_disconnect();
             // If it cannot be sent, the client knows already.
-            let _ = self.0.session.send(packet.frames(), Delivery::Reliable);
+            let _ = self.0.session.send(packet.into_frames(), Delivery::Reliable);
             self.leave_everything();
             self.0.session.wake();
         }
@@ -280,14 +281,27 @@ impl Socket {
         values: &A,
     ) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.send(&packet, Delivery::Reliable)
+        self.send(packet.into_frames(), Delivery::Reliable)
     }
 
-    pub(super) fn send(&self, packet: &Encoded, delivery: Delivery) -> Result<(), EmitError> {
-        if matches!(self.standing(), Standing::Connected) {
-            return Ok(self.0.session.send(packet.frames(), delivery)?);
+    /// Sends a packet that others get too.
+    pub(super) fn send_shared(
+        &self,
+        packet: &Encoded,
+        delivery: Delivery,
+    ) -> Result<(), EmitError> {
+        self.send(packet.frames().cloned(), delivery)
+    }
+
+    fn send(
+        &self,
+        frames: impl IntoIterator<Item = Frame>,
+        delivery: Delivery,
+    ) -> Result<(), EmitError> {
+        if !self.is_connected() {
+            return Err(EmitError::Disconnected);
         }
-        Err(EmitError::Disconnected)
+        Ok(self.0.session.send(frames, delivery)?)
     }
 
     /// The client's answer.
@@ -333,7 +347,7 @@ impl Socket {
         if let Err(error) = self.expect_answer(id, sender) {
             return AwaitAcknowledgement::failed(error);
         }
-        if let Err(error) = self.send(packet, Delivery::Reliable) {
+        if let Err(error) = self.send_shared(packet, Delivery::Reliable) {
             self.give_up(id);
             return AwaitAcknowledgement::failed(error);
         }

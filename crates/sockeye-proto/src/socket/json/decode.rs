@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::placeholder;
-use super::scan::{NotJson, Scanner, first_value};
+use super::scan::{NotJson, Scanner};
 use crate::socket::{Arguments, MAX_ATTACHMENTS, Packet, Payload, is_reserved_event};
 
 /// The highest acknowledgement id: above it JavaScript would round.
@@ -214,28 +215,37 @@ impl<'a> Header<'a> {
             return Ok(Arguments::default());
         }
         let mut scanner = Scanner::new(self.payload);
-        scanner.space();
-        let start = scanner.at + 1;
-        if scanner.peek() != Some(b'[') {
-            return Err(DecodeError::InvalidPayload);
-        }
-        scanner.value()?;
-        let end = scanner.at - 1;
-        if !scanner.at_end() {
-            return Err(DecodeError::InvalidPayload);
-        }
-        let list = self.payload.get(start..end).unwrap_or_default();
-        Ok(Arguments { list, attachments: &[] })
+        let Some(first) = scanner.first_item()? else {
+            scanner.expect(b']')?;
+            return self.arguments(scanner, 0..0);
+        };
+        let others = scanner.other_items()?;
+        self.arguments(scanner, first.start..others.end)
     }
 
     fn event(&self) -> Result<Payload<'a>, DecodeError> {
-        let Arguments { list, attachments } = self.list()?;
         if self.payload.is_empty() {
             return Ok(Payload::Event { name: "".into(), arguments: Arguments::default() });
         }
-        let (name, list) = first_value(list).ok_or(DecodeError::InvalidPayload)?;
-        let name = event_name(name).ok_or(DecodeError::InvalidPayload)?;
-        Ok(Payload::Event { name, arguments: Arguments { list, attachments } })
+        let mut scanner = Scanner::new(self.payload);
+        let name = scanner.first_item()?.ok_or(DecodeError::InvalidPayload)?;
+        let name = self.payload.get(name).and_then(event_name);
+        let others = scanner.other_items()?;
+        let arguments = self.arguments(scanner, others)?;
+        Ok(Payload::Event { name: name.ok_or(DecodeError::InvalidPayload)?, arguments })
+    }
+
+    /// The arguments at this place of the payload, if the scanner has seen all of it.
+    fn arguments(
+        &self,
+        mut scanner: Scanner<'_>,
+        place: Range<usize>,
+    ) -> Result<Arguments<'a>, DecodeError> {
+        if !scanner.at_end() {
+            return Err(DecodeError::InvalidPayload);
+        }
+        let list = self.payload.get(place).unwrap_or_default();
+        Ok(Arguments { list, attachments: &[] })
     }
 }
 

@@ -45,6 +45,11 @@ impl Encoded {
         std::iter::once(&self.text).chain(&self.attachments)
     }
 
+    /// The same for a packet that has one receiver.
+    pub fn into_frames(self) -> impl Iterator<Item = Frame> {
+        std::iter::once(self.text).chain(self.attachments)
+    }
+
     /// How many bytes the frames have on a WebSocket.
     #[must_use]
     pub fn wire_bytes(&self) -> usize {

@@ -2,10 +2,11 @@
 //!
 //! Iterative, so the depth that a peer may nest is a number and not the size of a stack.
 
-use memchr::memchr2;
+use std::ops::Range;
 
-/// How deep arrays and objects may be nested; what a decoder behind this can take too.
-const MAX_DEPTH: u32 = 127;
+/// How deep arrays and objects of one argument may be nested; what a decoder can take too, with
+/// the list of arguments around them.
+const MAX_DEPTH: u32 = 126;
 
 /// The text is not one JSON value at this place, or it is nested too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,33 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Steps over `[` and the first item of the array behind it; the item's place. `None` if the
+    /// array is empty.
+    pub(in crate::socket) fn first_item(&mut self) -> Result<Option<Range<usize>>, NotJson> {
+        self.expect(b'[')?;
+        self.space();
+        if self.peek() == Some(b']') {
+            return Ok(None);
+        }
+        let start = self.at;
+        self.value()?;
+        Ok(Some(start..self.at))
+    }
+
+    /// Behind an item: steps over all others and `]`; the place of the others.
+    pub(in crate::socket) fn other_items(&mut self) -> Result<Range<usize>, NotJson> {
+        self.space();
+        let start = self.at + 1;
+        while self.peek() == Some(b',') {
+            self.at += 1;
+            self.value()?;
+            self.space();
+        }
+        let end = self.at;
+        self.expect(b']')?;
+        Ok(start.min(end)..end)
+    }
+
     /// Whether only space is left.
     pub(in crate::socket) fn at_end(&mut self) -> bool {
         self.space();
@@ -145,18 +173,31 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<(), NotJson> {
         self.at += 1;
         loop {
-            let rest = self.bytes.get(self.at..).ok_or(NotJson)?;
-            let stop = memchr2(b'"', b'\\', rest).ok_or(NotJson)?;
-            let (plain, rest) = rest.split_at(stop);
-            if plain.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
-                return Err(NotJson);
+            match self.next_special()? {
+                b'"' => return Ok(()),
+                b'\\' => self.escape()?,
+                _ => return Err(NotJson),
             }
-            self.at += stop + 1;
-            if rest.first() == Some(&b'"') {
-                return Ok(());
-            }
-            self.escape()?;
         }
+    }
+
+    /// Steps over plain characters of a string, and over the byte behind them: a quote, a
+    /// backslash, or a control character.
+    fn next_special(&mut self) -> Result<u8, NotJson> {
+        let rest = self.bytes.get(self.at..).ok_or(NotJson)?;
+        let (words, tail) = rest.as_chunks();
+        for word in words {
+            let special = specials(u64::from_le_bytes(*word));
+            if special != 0 {
+                let index = special.trailing_zeros() as usize / 8;
+                self.at += index + 1;
+                return Ok(word[index]);
+            }
+            self.at += word.len();
+        }
+        let index = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+        self.at += index.ok_or(NotJson)? + 1;
+        tail.get(index.unwrap_or_default()).copied().ok_or(NotJson)
     }
 
     fn escape(&mut self) -> Result<(), NotJson> {
@@ -215,6 +256,19 @@ impl<'a> Scanner<'a> {
         }
         Err(NotJson)
     }
+}
+
+/// Marks the lowest byte of eight that is a quote, a backslash or a control character, by its
+/// highest bit. Bits above that one mean nothing.
+const fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    const fn below(word: u64, limit: u64) -> u64 {
+        word.wrapping_sub(ONES * limit) & !word
+    }
+    let quote = below(word ^ (ONES * b'"' as u64), 1);
+    let backslash = below(word ^ (ONES * b'\\' as u64), 1);
+    (quote | backslash | below(word, 0x20)) & HIGH
 }
 
 #[cfg(test)]
@@ -282,11 +336,26 @@ mod tests {
     }
 
     #[test]
+    fn specials_are_found_at_every_place_among_all_bytes() {
+        for plain in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0x9f, 0xa2, 0xdc, 0xff] {
+            assert_eq!(specials(u64::from_le_bytes([plain; 8])), 0, "{plain}");
+            for special in [0, 1, 0x1f, b'\n', b'"', b'\\'] {
+                for place in 0..8 {
+                    let mut bytes = [plain; 8];
+                    bytes[place] = special;
+                    let found = specials(u64::from_le_bytes(bytes)).trailing_zeros() as usize / 8;
+                    assert_eq!(found, place);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn depth_is_limited_and_takes_no_stack() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(is_json(&nested(127)));
+        assert!(is_json(&nested(126)));
         assert!(serde_json::from_str::<serde_json::Value>(&nested(127)).is_ok());
-        for depth in [128, 5_000, 1_000_000] {
+        for depth in [127, 5_000, 1_000_000] {
             assert!(!is_json(&nested(depth)));
         }
     }

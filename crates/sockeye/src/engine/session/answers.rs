@@ -167,12 +167,12 @@ fn answer_poll(state: &mut State, answer: PollAnswer) {
 }
 
 /// The text form of a binary message (E-069).
-pub(super) fn as_text(frame: &Frame) -> Frame {
+pub(super) fn as_text(frame: Frame) -> Frame {
     match frame.opcode() {
         Opcode::Binary => {
             let text = STANDARD.encode(frame.payload());
             Frame::from_parts(Opcode::Text, &[b"b", text.as_bytes()])
         }
-        _ => frame.clone(),
+        _ => frame,
     }
 }

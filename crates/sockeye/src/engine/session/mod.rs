@@ -127,7 +127,7 @@ impl Session {
     /// # Errors
     /// See [`SendError`].
     pub fn send_text(self: &Arc<Self>, text: &str) -> Result<(), SendError> {
-        self.send([&Frame::from_parts(TEXT, &[b"4", text.as_bytes()])], Delivery::Reliable)
+        self.send([Frame::from_parts(TEXT, &[b"4", text.as_bytes()])], Delivery::Reliable)
     }
 
     /// Queues a binary message, and writes it if the connection takes it now.
@@ -135,7 +135,7 @@ impl Session {
     /// # Errors
     /// See [`SendError`].
     pub fn send_binary(self: &Arc<Self>, data: &[u8]) -> Result<(), SendError> {
-        self.send([&Frame::binary(data)], Delivery::Reliable)
+        self.send([Frame::binary(data)], Delivery::Reliable)
     }
 
     /// Ends the session (`forced close`), after what is queued was sent.
@@ -168,9 +168,9 @@ impl Session {
     }
 
     /// Queues the frames of one packet, with nothing between them.
-    pub(crate) fn send<'f>(
+    pub(crate) fn send(
         self: &Arc<Self>,
-        frames: impl IntoIterator<Item = &'f Frame>,
+        frames: impl IntoIterator<Item = Frame>,
         delivery: Delivery,
     ) -> Result<(), SendError> {
         let mut state = self.lock();
@@ -184,7 +184,7 @@ impl Session {
             self.make_room(&mut state)?;
         }
         for frame in frames {
-            state.outbox.push(if self.base64 { answers::as_text(frame) } else { frame.clone() });
+            state.outbox.push(if self.base64 { answers::as_text(frame) } else { frame });
         }
         self.flush_or_hold(&mut state);
         Ok(())
