@@ -4,8 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::upgrade::Upgraded;
+use http::request;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -58,20 +60,46 @@ impl Reader {
     }
 }
 
-/// Takes an upgraded connection apart: the two ends, and bytes that were read too far.
-///
+/// A connection that will be a WebSocket's when its 101 is written.
+pub(super) struct Upgrade(OnUpgrade);
+
+/// The two ends of an upgraded connection, and bytes that were read too far.
+pub(super) struct Ends {
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) early: Vec<u8>,
+}
+
+impl Upgrade {
+    /// Takes it from a request; `None` if the HTTP server has put none there.
+    pub(super) fn of(request: &mut request::Parts) -> Option<Self> {
+        request.extensions.remove().map(Self)
+    }
+
+    /// Waits for the 101 to be written, and takes the connection apart.
+    pub(super) async fn finish(self) -> Option<Ends> {
+        match self.0.await {
+            Ok(upgraded) => Some(take_apart(upgraded)),
+            Err(error) => {
+                tracing::debug!(%error, "upgrade not completed");
+                None
+            }
+        }
+    }
+}
+
 /// Under hyper a plain TCP socket lies hidden in its own types; it is found if the connection was
 /// served by hyper directly, by `axum::serve`, or by this crate's `listen`.
-pub(super) fn take_apart(upgraded: Upgraded) -> (Reader, Writer, Vec<u8>) {
-    let upgraded =
-        match hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-            Ok(parts) => return of_tcp(parts.io.into_inner(), &parts.read_buf),
-            Err(upgraded) => upgraded,
-        };
+fn take_apart(upgraded: Upgraded) -> Ends {
+    let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => return of_tcp(parts.io.into_inner(), &parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => of_tcp(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => {
-            (Reader::Foreign(Box::new(TokioIo::new(upgraded))), Writer::Driver, Vec::new())
+            let reader = Reader::Foreign(Box::new(TokioIo::new(upgraded)));
+            Ends { reader, writer: Writer::Driver, early: Vec::new() }
         }
     }
 }
@@ -94,10 +122,10 @@ pub(super) async fn linger(mut reader: Reader) {
 /// How long a peer may take to close a WebSocket that was closed.
 const LINGER: Duration = Duration::from_secs(2);
 
-fn of_tcp(stream: TcpStream, early: &[u8]) -> (Reader, Writer, Vec<u8>) {
+fn of_tcp(stream: TcpStream, early: &[u8]) -> Ends {
     // A packet must not wait for the acknowledgement of the one before; without the option it is
     // only slower.
     let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
-    (Reader::Tcp(read), Writer::Tcp(write), early.to_vec())
+    Ends { reader: Reader::Tcp(read), writer: Writer::Tcp(write), early: early.to_vec() }
 }

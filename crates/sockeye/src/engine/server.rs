@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::driver::Driver;
 use super::handshake::Handshake;
 use super::id::Id;
-use super::io::{Reader, Writer};
+use super::io::Ends;
 use super::options::EngineOptions;
 use super::service::EngineService;
 use super::session::{Link, Session};
@@ -138,7 +138,7 @@ impl<C: Connector> Engine<C> {
         handshake: Handshake,
         revision: Revision,
         base64: bool,
-        (reader, writer, mut early): (Reader, Writer, Vec<u8>),
+        Ends { reader, writer, mut early }: Ends,
     ) {
         let session = self.open(handshake, revision, base64, Link::WebSocket(writer));
         let packet = self.open_packet(&session, TransportName::WebSocket);

@@ -5,14 +5,13 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, request};
-use hyper::upgrade::{OnUpgrade, Upgraded};
 use sockeye_proto::engine::Query;
 use sockeye_proto::websocket::{AcceptKey, HandshakeError, UpgradeRequest, has_token};
 
 use super::application::Connector;
 use super::body::ResponseBody;
 use super::handshake::Handshake;
-use super::io;
+use super::io::{Ends, Upgrade};
 use super::outbox::Outbox;
 use super::server::Engine;
 use super::service::{Target, empty, refuse_upgrade};
@@ -29,14 +28,14 @@ pub(super) fn upgrade<C: Connector>(
         Ok(accept) => accept,
         Err(error) => return refuse_handshake(error),
     };
-    let Some(upgraded) = request.extensions.remove::<OnUpgrade>() else {
+    let Some(upgrade) = Upgrade::of(request) else {
         tracing::error!("the HTTP server that calls this service does not do upgrades");
         return refuse_upgrade(StatusCode::NOT_IMPLEMENTED, "Upgrade not supported");
     };
     match target {
         Target::Existing(session) => {
             tokio::spawn(async move {
-                if let Some((reader, writer, early)) = finish(upgraded).await {
+                if let Some(Ends { reader, writer, early }) = upgrade.finish().await {
                     let reader = Some((reader, early));
                     session.offer(Candidate { reader, writer, outbox: Outbox::new() });
                 }
@@ -45,30 +44,15 @@ pub(super) fn upgrade<C: Connector>(
         Target::New => {
             let engine = engine.clone();
             let handshake = Handshake::of(request);
-            let base64 = query.base64;
-            let revision = query.revision;
+            let (revision, base64) = (query.revision, query.base64);
             tokio::spawn(async move {
-                if let Some(ends) = finish(upgraded).await {
+                if let Some(ends) = upgrade.finish().await {
                     engine.open_websocket(handshake, revision, base64, ends);
                 }
             });
         }
     }
     switching_protocols(&request.headers, &accept)
-}
-
-async fn finish(upgraded: OnUpgrade) -> Option<(io::Reader, io::Writer, Vec<u8>)> {
-    match upgraded.await {
-        Ok(upgraded) => Some(take_apart(upgraded)),
-        Err(error) => {
-            tracing::debug!(%error, "upgrade not completed");
-            None
-        }
-    }
-}
-
-fn take_apart(upgraded: Upgraded) -> (io::Reader, io::Writer, Vec<u8>) {
-    io::take_apart(upgraded)
 }
 
 fn verify(request: &request::Parts) -> Result<AcceptKey, HandshakeError> {
