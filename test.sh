@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs every check of the project, the cheapest first, and stops at the first that fails.
+#
+#   ./test.sh            everything
+#   ./test.sh rust       what needs Rust alone
+#   ./test.sh node       the official client in Node, and a browser
+#
+# Needed: Rust (stable), Node 20 or later with npm. What else is needed is installed from the
+# package registries (cargo-deny; the npm packages in conformance/js; Debian's chromium, if apt-get
+# may be used), or named, and the run fails.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+deny_version=0.20.2
+target=${CARGO_TARGET_DIR:-$PWD/target}
+
+step() { printf '\n== %s\n' "$*"; "$@"; }
+
+need() { command -v "$1" >/dev/null || { echo "missing: $1. $2" >&2; exit 1; }; }
+
+rust() {
+    need cargo "Install Rust: https://rustup.rs"
+    step cargo fmt --all --check
+    step cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" step cargo doc --workspace --no-deps --document-private-items --locked
+    cargo deny --version 2>/dev/null | grep -q "$deny_version" ||
+        step cargo install cargo-deny --locked --version "$deny_version"
+    step cargo deny --log-level error check bans licenses sources
+    # Units, vectors, machines, seeded simulation, loopback, and the protocol cases over raw sockets.
+    step cargo test --workspace --locked
+}
+
+node() {
+    need node "Install Node.js 20 or later."
+    need npm "It comes with Node.js."
+    command node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' ||
+        { echo "Node.js $(command node --version) is too old: 20 or later is needed." >&2; exit 1; }
+    browser
+    step cargo build --release --locked -p conformance --bin contract-server
+    step cargo build --release --locked -p sockeye --example chat
+    step npm --prefix conformance/js ci --no-audit --no-fund
+    CONTRACT_SERVER="$target/release/contract-server" step npm --prefix conformance/js run test:server
+    CHAT_SERVER="$target/release/examples/chat" step npm --prefix conformance/js run test:browser
+}
+
+browser() {
+    [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        step apt-get update -qq
+        step apt-get install -y -qq chromium
+    else
+        echo "missing: Chromium. Install it (Debian: apt-get install chromium), or name it: CHROMIUM=…" >&2
+        exit 1
+    fi
+}
+
+case "${1:-all}" in
+    rust) rust ;;
+    node) node ;;
+    all) rust; node ;;
+    *) echo "usage: ./test.sh [rust|node]" >&2; exit 2 ;;
+esac
+printf '\nall passed\n'
