@@ -11,6 +11,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use sockeye::{Data, Server, Socket};
 use tokio::net::TcpListener;
 
@@ -30,6 +31,8 @@ async fn main() -> io::Result<()> {
         .with_state(io.clone())
         .layer(io.layer());
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
+    // A short answer should not wait for the next one.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).await
 }
 

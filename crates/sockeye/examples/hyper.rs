@@ -24,6 +24,7 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     loop {
         let (stream, address) = listener.accept().await?;
+        stream.set_nodelay(true)?;
         let service = io.service();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             // Handlers find it in `socket.handshake().address()`.

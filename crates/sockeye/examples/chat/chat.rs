@@ -1,6 +1,5 @@
 //! The chat's events. The wire protocol is described at the top of `chat.js`.
 
-use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,15 +21,21 @@ pub(crate) fn add_to(namespace: &Namespace) {
     let [joining, talking, typing, leaving] = std::array::from_fn(|_| chat.clone());
     namespace
         .on("join", move |socket: Socket, Data(join): Data<Join>| {
-            ready(Reply::from(joining.join(&socket, &join)))
+            let joined = joining.join(&socket, &join);
+            async { Reply::from(joined) }
         })
         .on("message", move |socket: Socket, Data(text): Data<String>| {
-            ready(Reply::from(talking.say(&socket, &text)))
+            let said = talking.say(&socket, &text);
+            async { Reply::from(said) }
         })
         .on("typing", move |socket: Socket, Data(is_typing): Data<bool>| {
-            ready(typing.typing(&socket, is_typing))
+            typing.typing(&socket, is_typing);
+            async {}
         })
-        .on_disconnect(move |socket: Socket| ready(leaving.leave(&socket)));
+        .on_disconnect(move |socket: Socket| {
+            leaving.leave(&socket);
+            async {}
+        });
 }
 
 impl Chat {

@@ -18,6 +18,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Html;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use sockeye::{ClientFiles, Server};
 use tokio::net::TcpListener;
 
@@ -34,6 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = page(script).layer(io.layer());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     say(&format!("The chat is at http://{}", listener.local_addr()?));
+    // A short answer should not wait for the next one.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).with_graceful_shutdown(interrupted(io)).await?;
     Ok(())
 }

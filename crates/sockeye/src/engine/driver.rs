@@ -57,12 +57,10 @@ impl<A: Application> Future for Driver<A> {
         let cork = Cork::new();
         let Self { session, application, .. } = &mut *self;
         application.poll(session, cx);
-        self.work_through_post(cx);
-        self.take_candidate(cx);
+        self.take_work(cx);
         self.read(cx);
         drop(cork);
-        self.flush(cx);
-        let released = self.tell_end(cx);
+        let released = self.wind_up(cx);
         if self.ended && released && self.application.is_finished() {
             return Poll::Ready(());
         }
@@ -90,18 +88,29 @@ impl<A: Application> Driver<A> {
         driver
     }
 
-    /// The body of a POST, if one has come; not before the application can take it.
-    fn work_through_post(&mut self, cx: &mut Context<'_>) {
-        if !self.application.is_ready() {
-            return;
+    /// Takes what others have left with the session: the body of a POST, which must wait until the
+    /// application can take it; a WebSocket that was opened for the session. Lets go of one that
+    /// the session has done with.
+    fn take_work(&mut self, cx: &mut Context<'_>) {
+        let ready = self.application.is_ready();
+        let mut state = self.session.lock();
+        let post = if ready { state.take_post() } else { None };
+        let candidate = state.candidate.as_mut().and_then(|candidate| candidate.reader.take());
+        let unwanted = self.websocket.take_if(|websocket| !state.reads(websocket.link));
+        drop(state);
+        if let Some(websocket) = unwanted {
+            tokio::spawn(linger(websocket.reader));
         }
-        let post = self.session.lock().take_post();
-        let Some(Post::Arrived { body, done }) = post else { return };
-        self.payload(cx, &body);
-        let session = &self.session;
-        session.handle(&mut session.lock(), Input::PostDone);
-        // The request may have been given up.
-        let _ = done.send(());
+        if let Some(Post::Arrived { body, done }) = post {
+            self.payload(cx, &body);
+            self.session.handle(&mut self.session.lock(), Input::PostDone);
+            // The request may have been given up.
+            let _ = done.send(());
+        }
+        if let Some((reader, mut early)) = candidate {
+            self.websocket = Some(WebSocket::new(reader, LinkName::Candidate));
+            self.received(cx, &mut early);
+        }
     }
 
     fn payload(&mut self, cx: &mut Context<'_>, body: &[u8]) {
@@ -121,18 +130,8 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    /// A WebSocket was opened for this session: reads it from now on.
-    fn take_candidate(&mut self, cx: &mut Context<'_>) {
-        let mut state = self.session.lock();
-        let Some(candidate) = &mut state.candidate else { return };
-        let Some((reader, mut early)) = candidate.reader.take() else { return };
-        drop(state);
-        self.websocket = Some(WebSocket::new(reader, LinkName::Candidate));
-        self.received(cx, &mut early);
-    }
-
     fn read(&mut self, cx: &mut Context<'_>) {
-        while self.may_read() {
+        while self.ended || self.application.is_ready() {
             let read = scratch::with_read(|buffer| {
                 let websocket = self.websocket.as_mut()?;
                 match websocket.reader.poll_read(cx, buffer) {
@@ -150,22 +149,6 @@ impl<A: Application> Driver<A> {
                 Some(false) => self.closed(),
             }
         }
-    }
-
-    /// Whether there is a WebSocket to read; drops one that the session has done with.
-    fn may_read(&mut self) -> bool {
-        let Some(websocket) = &self.websocket else { return false };
-        let state = self.session.lock();
-        let wanted = match (&state.link, websocket.link) {
-            (Link::WebSocket(_), LinkName::Active) => true,
-            (Link::Polling(_), LinkName::Candidate) => state.candidate.is_some(),
-            _ => false,
-        };
-        drop(state);
-        if !wanted && let Some(websocket) = self.websocket.take() {
-            tokio::spawn(linger(websocket.reader));
-        }
-        wanted && (self.ended || self.application.is_ready())
     }
 
     /// Works through bytes of the WebSocket.
@@ -213,25 +196,26 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        match self.websocket.as_mut().and_then(WebSocket::foreign) {
-            Some(stream) => self.session.poll_flush_foreign(cx, stream),
-            None => self.session.poll_flush(cx),
+    /// Writes what could not be written at once, and tells the application of the end. `true` if
+    /// the session is forgotten.
+    fn wind_up(&mut self, cx: &mut Context<'_>) -> bool {
+        let Self { session, application, websocket, ended } = self;
+        match websocket.as_mut().and_then(WebSocket::foreign) {
+            Some(stream) => session.poll_flush_foreign(cx, stream),
+            None => session.poll_flush(cx),
         }
-    }
-
-    /// `true` if the session is forgotten.
-    fn tell_end(&mut self, cx: &mut Context<'_>) -> bool {
-        let Self { session, application, .. } = self;
-        if let Some((reason, detail)) = session.take_end() {
+        let mut state = session.lock();
+        let end = state.take_end();
+        let released = state.is_released();
+        drop(state);
+        if let Some((reason, detail)) = end {
             let _cork = Cork::new();
-            self.ended = true;
+            *ended = true;
             tracing::debug!(?session, %reason, %detail, "session ended");
             application.ended(session, cx, reason, detail);
         }
-        let released = self.session.lock().is_released();
         if released {
-            self.websocket = None;
+            *websocket = None;
         }
         released
     }

@@ -1,10 +1,14 @@
+use std::fmt;
+use std::sync::Arc;
 use std::task::Context;
 
+use arc_swap::Cache;
 use sockeye_proto::socket::{AcknowledgementId, Arguments};
 
 use super::error::{ConnectError, HandlerError, HandlerErrorKind};
 use super::extract::{ConnectContext, DisconnectContext, EventContext, Rejection};
 use super::handler::Work;
+use super::namespace::{Handlers, Namespace, SharedHandlers};
 use super::reason::DisconnectReason;
 use super::running::{Panicked, Running, catch};
 use super::server::Server;
@@ -13,15 +17,25 @@ use crate::engine::CloseDetail;
 
 /// The calling of handlers for one connection: what they get, and what becomes of those that
 /// cannot be called, panic, or are not finished at once.
-#[derive(Debug)]
 pub(super) struct Calls {
     server: Server,
     running: Running<()>,
+    /// The handlers of the namespace that had the last event.
+    last: Option<(Namespace, HandlersCache)>,
+}
+
+/// Sees a change of handlers, and costs no reference while there is none.
+type HandlersCache = Cache<Arc<SharedHandlers>, Arc<Handlers>>;
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").field("running", &self.running).finish_non_exhaustive()
+    }
 }
 
 impl Calls {
     pub(super) fn new(server: Server) -> Self {
-        Self { server, running: Running::default() }
+        Self { server, running: Running::default(), last: None }
     }
 
     /// How many handlers are not finished.
@@ -49,7 +63,7 @@ impl Calls {
         if !socket.is_connected() {
             return;
         }
-        let handlers = socket.namespace().handlers();
+        let handlers = cached(&mut self.last, socket.namespace());
         let Some(handler) = handlers.event(name) else { return };
         let event = EventContext { socket, name, arguments, acknowledgement: id.into() };
         match catch(|| handler(&event)) {
@@ -120,4 +134,15 @@ impl Calls {
             kind,
         });
     }
+}
+
+fn cached<'a>(
+    last: &'a mut Option<(Namespace, HandlersCache)>,
+    namespace: &Namespace,
+) -> &'a Arc<Handlers> {
+    let known = last.take().filter(|(known, _)| known == namespace);
+    let (_, cache) = last.insert(known.unwrap_or_else(|| {
+        (namespace.clone(), Cache::new(Arc::clone(namespace.shared_handlers())))
+    }));
+    cache.load()
 }

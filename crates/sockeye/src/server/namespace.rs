@@ -58,6 +58,14 @@ impl fmt::Debug for Namespace {
     }
 }
 
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
+
 impl Namespace {
     pub(super) fn new(
         name: &str,
@@ -197,6 +205,10 @@ impl Namespace {
 
     pub(super) fn handlers(&self) -> Guard<Arc<Handlers>> {
         self.0.handlers.load()
+    }
+
+    pub(super) fn shared_handlers(&self) -> &Arc<SharedHandlers> {
+        &self.0.handlers
     }
 
     pub(super) fn rooms(&self) -> &Rooms {

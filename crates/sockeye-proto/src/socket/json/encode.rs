@@ -103,7 +103,7 @@ impl<'a> Encoder<'a> {
         }
         self.begin();
         self.scratch.push(b'[');
-        serde_json::to_writer(&mut *self.scratch, name).map_err(EncodeError::Json)?;
+        self.string(name).map_err(EncodeError::Json)?;
         let attachments = self.arguments(arguments, true)?;
         Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
     }
@@ -147,6 +147,17 @@ impl<'a> Encoder<'a> {
     pub fn disconnect(&mut self) -> Encoded {
         self.begin();
         self.finish(b'1', None, Vec::new())
+    }
+
+    /// Most names need no escapes, and no serializer.
+    fn string(&mut self, text: &str) -> serde_json::Result<()> {
+        if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+            return serde_json::to_writer(&mut *self.scratch, text);
+        }
+        self.scratch.push(b'"');
+        self.scratch.extend_from_slice(text.as_bytes());
+        self.scratch.push(b'"');
+        Ok(())
     }
 
     fn arguments<A: ToArguments + ?Sized>(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::task::AtomicWaker;
 use parking_lot::{Mutex, MutexGuard};
 use sockeye_proto::engine::{
-    CloseDetail, CloseReason, Input, Link as LinkName, Revision, Session as Machine, TransportName,
+    CloseDetail, Input, Link as LinkName, Revision, Session as Machine, TransportName,
 };
 use sockeye_proto::websocket::{CloseCode, Frame};
 
@@ -224,11 +224,6 @@ impl Session {
         let mut state = self.lock();
         state.close_code = Some(code);
         self.handle(&mut state, Input::LinkFailed { link, detail });
-    }
-
-    /// The end, if the application has not been told yet.
-    pub(super) fn take_end(&self) -> Option<(CloseReason, CloseDetail)> {
-        self.lock().ended.take()
     }
 
     pub(super) const fn id(&self) -> &Id {

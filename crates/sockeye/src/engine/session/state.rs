@@ -1,5 +1,5 @@
 use sockeye_proto::Moment;
-use sockeye_proto::engine::{CloseDetail, CloseReason, Session as Machine};
+use sockeye_proto::engine::{CloseDetail, CloseReason, Link as LinkName, Session as Machine};
 use sockeye_proto::websocket::CloseCode;
 
 use super::{PollReply, Post};
@@ -75,6 +75,20 @@ impl State {
     /// Whether the session is over and forgotten.
     pub(in crate::engine) const fn is_released(&self) -> bool {
         matches!(self.link, Link::Gone)
+    }
+
+    /// The end, if the application has not been told yet.
+    pub(in crate::engine) const fn take_end(&mut self) -> Option<(CloseReason, CloseDetail)> {
+        self.ended.take()
+    }
+
+    /// Whether the WebSocket that was this link still matters.
+    pub(in crate::engine) const fn reads(&self, link: LinkName) -> bool {
+        match (&self.link, link) {
+            (Link::WebSocket(_), LinkName::Active) => true,
+            (Link::Polling(_), LinkName::Candidate) => self.candidate.is_some(),
+            _ => false,
+        }
     }
 
     /// The body of a POST, if it is there.

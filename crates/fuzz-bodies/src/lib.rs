@@ -1,0 +1,32 @@
+//! What no input may break. Each function takes any bytes whatever, and panics if the protocol
+//! crate did not keep a promise.
+//!
+//! The fuzz targets call them with what the fuzzer finds; `tests/random_inputs.rs` calls them with
+//! the committed corpora and with random inputs, on any toolchain.
+
+mod connection;
+mod engine_packet;
+mod engine_payload;
+mod session;
+mod socket_packet;
+mod websocket_frames;
+
+pub use connection::connection;
+pub use engine_packet::engine_packet;
+pub use engine_payload::engine_payload;
+pub use session::session;
+pub use socket_packet::socket_packet;
+pub use websocket_frames::websocket_frames;
+
+/// Checks one input.
+pub type Body = fn(&[u8]);
+
+/// Every target, under the name of its fuzz target and corpus.
+pub const TARGETS: [(&str, Body); 6] = [
+    ("connection", connection),
+    ("engine_packet", engine_packet),
+    ("engine_payload", engine_payload),
+    ("session", session),
+    ("socket_packet", socket_packet),
+    ("websocket_frames", websocket_frames),
+];

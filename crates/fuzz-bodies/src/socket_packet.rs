@@ -1,0 +1,153 @@
+use serde::de::IgnoredAny;
+use sockeye_proto::socket::{
+    Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, Packet, Payload, ToArguments, Value,
+    is_reserved_event,
+};
+
+/// Stands between the packet's text and its attachments; UTF-8 never has it.
+const SEPARATOR: u8 = 0xff;
+/// How deep data may be nested so that it can also be put into one more list.
+const NESTED: usize = 120;
+/// The highest id that JavaScript knows exactly.
+const MAX_ID: u64 = (1 << 53) - 1;
+
+/// Any bytes as a Socket.IO packet: UTF-8, and attachments each behind a byte `ff`.
+pub fn socket_packet(data: &[u8]) {
+    let mut parts = data.split(|byte| *byte == SEPARATOR);
+    let Some(Ok(text)) = parts.next().map(str::from_utf8) else { return };
+    receive(text, parts, check);
+}
+
+/// Puts the packet together, as a connection does, and shows it to `then`.
+fn receive<'a>(
+    text: &str,
+    mut attachments: impl Iterator<Item = &'a [u8]>,
+    then: impl FnOnce(&Packet<'_>),
+) {
+    let mut decoder = Decoder::new();
+    match decoder.text(text) {
+        Ok(Some(packet)) => return then(&packet),
+        Ok(None) => assert!(decoder.awaits_attachments()),
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    }
+    for taken in 1.. {
+        let Some(attachment) = attachments.next() else { return };
+        assert!(taken <= MAX_ATTACHMENTS, "attachments are limited");
+        let complete = decoder.binary(attachment).expect("attachments are awaited");
+        assert_eq!(complete.is_none(), decoder.awaits_attachments());
+        if let Some(assembled) = complete {
+            return then(&assembled.packet().expect("it was checked when its text came"));
+        }
+    }
+}
+
+fn check(packet: &Packet<'_>) {
+    assert!(packet.namespace.starts_with('/') && !packet.namespace.contains(','));
+    assert!(packet.id.is_none_or(|id| id <= MAX_ID));
+    match &packet.payload {
+        Payload::Connect(auth) => assert!(auth.is_none_or(is_json)),
+        Payload::Disconnect | Payload::ConnectError(_) => {}
+        Payload::Event { name, arguments } => {
+            assert!(!is_reserved_event(name));
+            check_arguments(packet, arguments);
+        }
+        Payload::Acknowledgement(arguments) => check_arguments(packet, arguments),
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+fn check_arguments(packet: &Packet<'_>, arguments: &Arguments<'_>) {
+    assert!(arguments.iter().all(is_json));
+    let count = arguments.iter().count();
+    assert_eq!(arguments.skip(count).iter().count(), 0);
+    let name = name_of(packet).unwrap_or("event");
+    for kind in [Kind::Event(name, packet.id), Kind::Acknowledgement(packet.id.unwrap_or(1))] {
+        sent_on_they_are_the_same(packet.namespace, kind, arguments);
+    }
+    let decoded = arguments.decode_all::<Value>();
+    // JSON may hold what Rust does not: numbers beyond `f64`, halves of characters.
+    if !arguments.iter().all(|json| serde_json::from_str::<Value>(json).is_ok()) {
+        return assert!(decoded.is_err());
+    }
+    let values = decoded.expect("each argument alone can be decoded");
+    assert_eq!(values.len(), count);
+    written_again_they_are_the_same(packet.namespace, values);
+}
+
+/// What arguments are sent as.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Event(&'a str, Option<u64>),
+    Acknowledgement(u64),
+}
+
+fn sent_on_they_are_the_same(namespace: &str, kind: Kind<'_>, arguments: &Arguments<'_>) {
+    let sent = encode(namespace, kind, arguments);
+    arrive(&sent, |again| {
+        assert_eq!(again.namespace, namespace);
+        match kind {
+            Kind::Event(name, id) => assert_eq!((name_of(again), again.id), (Some(name), id)),
+            Kind::Acknowledgement(id) => assert_eq!((name_of(again), again.id), (None, Some(id))),
+        }
+        let theirs = arguments_of(again);
+        assert!(theirs.iter().eq(arguments.iter()));
+        assert_eq!(theirs.attachments(), arguments.attachments());
+        assert!(encode(namespace, kind, theirs).text().len() <= sent.text().len(), "it grows");
+    });
+}
+
+fn written_again_they_are_the_same(namespace: &str, values: Vec<Value>) {
+    let value = Value::Array(values);
+    let sent = encode(namespace, Kind::Event("event", None), &value);
+    if sent.attachments().len() <= MAX_ATTACHMENTS && depth(&value) <= NESTED {
+        arrive(&sent, |again| {
+            assert_eq!(arguments_of(again).decode::<Value>().ok(), Some(value));
+        });
+    }
+}
+
+fn encode<A: ToArguments>(namespace: &str, kind: Kind<'_>, arguments: &A) -> Encoded {
+    let mut scratch = Vec::new();
+    let mut encoder = Encoder::new(&mut scratch, namespace);
+    let encoded = match kind {
+        Kind::Event(name, id) => encoder.event(name, id, arguments),
+        Kind::Acknowledgement(id) => encoder.acknowledgement(id, arguments),
+    };
+    encoded.expect("what was decoded can be encoded")
+}
+
+/// Receives what was sent; it must be a packet.
+fn arrive(sent: &Encoded, then: impl FnOnce(&Packet<'_>)) {
+    let text = str::from_utf8(sent.text()).expect("packets are text");
+    let mut is_packet = false;
+    receive(text, sent.attachments(), |packet| {
+        is_packet = true;
+        then(packet);
+    });
+    assert!(is_packet, "not a packet: {text:?}");
+}
+
+fn name_of<'a>(packet: &'a Packet<'_>) -> Option<&'a str> {
+    match &packet.payload {
+        Payload::Event { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+fn arguments_of<'a>(packet: &'a Packet<'_>) -> &'a Arguments<'a> {
+    match &packet.payload {
+        Payload::Event { arguments, .. } | Payload::Acknowledgement(arguments) => arguments,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
