@@ -155,7 +155,7 @@ SCEN = {
 SIZES = {
     "smoke": dict(s=0.6, w=0.2, n=300, m=200, r=2, settle=300, i=500, p=1000, h=2, mb=4, rounds=1),
     "quick": dict(
-        s=1.0, w=0.8, n=800, m=400, r=3, settle=300, i=2000, p=2000, h=4, mb=16, rounds=2
+        s=1.0, w=0.8, n=800, m=400, r=3, settle=300, i=10000, p=5000, h=6, mb=16, rounds=2
     ),
     "full": dict(
         s=4, w=1.5, n=2000, m=1000, r=5, settle=1000, i=10000, p=5000, h=30, mb=64, rounds=5

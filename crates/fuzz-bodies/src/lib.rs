@@ -3,6 +3,9 @@
 //!
 //! The fuzz targets call them with what the fuzzer finds; `tests/random_inputs.rs` calls them with
 //! the committed corpora and with random inputs, on any toolchain.
+//!
+//! Inputs of `session` and `connection` are operations as `arbitrary` reads them. Their files in the
+//! corpus are named after what they did when they were written; other enums make others of them.
 
 mod connection;
 mod engine_packet;

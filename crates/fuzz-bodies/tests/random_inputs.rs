@@ -7,7 +7,6 @@ mod random;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use fuzz_bodies::{Body, TARGETS};
 use random::{Random, TOKENS};
@@ -17,8 +16,6 @@ const INPUTS: u64 = 20_000;
 
 /// Length of a long input, in bytes.
 const LONG: usize = 100_000;
-/// Far more than a long input takes, and far less than it takes if the work is quadratic.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Tells how to run a failing input again.
 struct Replay<'a> {
@@ -92,15 +89,14 @@ fn random_inputs_break_nothing() {
     }
 }
 
+/// Quadratic work shows itself here: the test takes minutes instead of a second.
 #[test]
-fn long_inputs_take_linear_time() {
+fn long_inputs_break_nothing() {
     for (target, body) in TARGETS {
         for (token, start) in TOKENS.iter().flat_map(|token| [(token, ""), (token, "2[\"a\",")]) {
             let input = [start.as_bytes(), &token.repeat(LONG / token.len())].concat();
-            let began = Instant::now();
             let token = token.escape_ascii();
             run(target, body, &input, format!("{LONG} bytes of {token} behind {start:?}"));
-            assert!(began.elapsed() < PATIENCE, "{target}: {token} behind {start:?}");
         }
     }
 }

@@ -399,6 +399,12 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_exactly() {
+        let number: f64 = arguments("123456789.12345679").decode().unwrap();
+        assert_eq!(number.to_string(), "123456789.12345679");
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let missing = arguments("1").decode::<(i32, String)>().unwrap_err();
         assert_eq!(missing.to_string(), "argument 2: missing");

@@ -38,6 +38,8 @@ struct Namespace<S> {
 enum State<S> {
     /// The application decides whether the client may join.
     Connecting,
+    /// The client no longer wants to join, but the application still decides.
+    GivenUp,
     /// The client is in.
     Connected(S),
 }
@@ -162,22 +164,29 @@ impl<S: Clone> Connection<S> {
     /// meanwhile; then there is no socket.
     #[must_use]
     pub fn accept(&mut self, namespace: &str, socket: S) -> bool {
-        let Some(joining) = self.find(namespace) else { return false };
-        joining.state = State::Connected(socket);
+        match self.find(namespace).map(|entry| &mut entry.state) {
+            Some(state @ State::Connecting) => *state = State::Connected(socket),
+            Some(State::GivenUp) => return self.remove(namespace).is_none(),
+            Some(State::Connected(_)) | None => return false,
+        }
         self.deadline = None;
         true
     }
 
     /// The application does not let the client into the namespace. `false` as for `accept`.
     pub fn refuse(&mut self, namespace: &str) -> bool {
-        self.remove(namespace).is_some()
+        match self.find(namespace).map(|entry| &entry.state) {
+            Some(State::Connecting) => self.remove(namespace).is_some(),
+            Some(State::GivenUp) => self.remove(namespace).is_none(),
+            Some(State::Connected(_)) | None => false,
+        }
     }
 
     /// The application has put the client out of the namespace.
     pub fn leave(&mut self, namespace: &str) -> Option<S> {
         match self.remove(namespace)? {
             State::Connected(socket) => Some(socket),
-            State::Connecting => None,
+            State::Connecting | State::GivenUp => None,
         }
     }
 
@@ -187,7 +196,7 @@ impl<S: Clone> Connection<S> {
         std::mem::take(&mut self.namespaces).into_iter().filter_map(|namespace| {
             match namespace.state {
                 State::Connected(socket) => Some(socket),
-                State::Connecting => None,
+                State::Connecting | State::GivenUp => None,
             }
         })
     }
@@ -196,7 +205,7 @@ impl<S: Clone> Connection<S> {
     pub fn sockets(&self) -> impl Iterator<Item = &S> {
         self.namespaces.iter().filter_map(|namespace| match &namespace.state {
             State::Connected(socket) => Some(socket),
-            State::Connecting => None,
+            State::Connecting | State::GivenUp => None,
         })
     }
 
@@ -224,8 +233,14 @@ impl<S: Clone> Connection<S> {
         auth: Option<&'p str>,
         limits: &ConnectionLimits,
     ) -> Result<Action<'p, '_, S>, Violation> {
-        match self.find(namespace).map(|namespace| &namespace.state) {
+        match self.find(namespace).map(|namespace| &mut namespace.state) {
             Some(State::Connected(_)) => return Err(Violation::AlreadyConnected),
+            // The decision that is still being made is for this CONNECT now, so that a client has
+            // one at most in each namespace.
+            Some(state @ State::GivenUp) => {
+                *state = State::Connecting;
+                return Ok(Action::Ignore);
+            }
             // The reference makes two sockets of two quick CONNECTs (S-026); one is what the
             // client can use.
             Some(State::Connecting) => return Ok(Action::Ignore),
@@ -239,10 +254,15 @@ impl<S: Clone> Connection<S> {
     }
 
     fn disconnected<'p>(&mut self, namespace: &str) -> Result<Action<'p, '_, S>, Violation> {
-        match self.remove(namespace) {
-            Some(State::Connected(socket)) => Ok(Action::Left(socket)),
-            Some(State::Connecting) => Ok(Action::Ignore),
-            None => Err(Violation::NotConnected),
+        match self.find(namespace).map(|entry| &mut entry.state) {
+            Some(state @ State::Connecting) => {
+                *state = State::GivenUp;
+                Ok(Action::Ignore)
+            }
+            Some(State::Connected(_)) => {
+                Ok(self.leave(namespace).map_or(Action::Ignore, Action::Left))
+            }
+            Some(State::GivenUp) | None => Err(Violation::NotConnected),
         }
     }
 
@@ -250,7 +270,7 @@ impl<S: Clone> Connection<S> {
         let mut entries = self.namespaces.iter();
         match entries.find(|entry| *entry.name == *namespace).map(|entry| &entry.state) {
             Some(State::Connected(socket)) => Ok(socket),
-            Some(State::Connecting) | None => Err(Violation::NotConnected),
+            Some(State::Connecting | State::GivenUp) | None => Err(Violation::NotConnected),
         }
     }
 
@@ -334,6 +354,32 @@ mod tests {
         assert_eq!(receive(&mut connection, "1").unwrap(), "ignore");
         assert!(!connection.accept("/", "root"));
         assert!(!connection.refuse("/"));
+    }
+
+    #[test]
+    fn who_gives_up_and_comes_back_is_decided_about_once() {
+        for second in ["0", "0{\"a\":2}"] {
+            let mut connection = connection();
+            assert_eq!(receive(&mut connection, "0").unwrap(), "connect / -");
+            assert_eq!(receive(&mut connection, "1").unwrap(), "ignore");
+            assert_eq!(receive(&mut connection, second).unwrap(), "ignore");
+            assert!(connection.accept("/", "first"));
+            assert!(!connection.accept("/", "second"), "no socket takes another's place");
+            assert!(!connection.refuse("/"), "nor is one forgotten");
+            assert_eq!(connection.close().collect::<Vec<_>>(), ["first"]);
+        }
+    }
+
+    #[test]
+    fn giving_up_makes_no_room_for_more_decisions() {
+        let mut connection = connection();
+        for name in ["a", "b", "c"] {
+            receive(&mut connection, &format!("0/{name}")).unwrap();
+            receive(&mut connection, &format!("1/{name}")).unwrap();
+        }
+        assert_eq!(receive(&mut connection, "0/d").unwrap(), "too many /d");
+        assert!(!connection.accept("/a", "too late"));
+        assert_eq!(receive(&mut connection, "0/d").unwrap(), "connect /d -");
     }
 
     #[test]

@@ -213,10 +213,8 @@ impl Session {
             Input::PollAborted => self.poll_aborted(),
             Input::Post => self.post_arrived(),
             Input::PostDone => self.post_done(),
-            Input::PostAborted => {
-                self.end(now, CloseReason::TransportError, CloseDetail::PostAborted)
-            }
-            Input::PostUnreadable => self.post_unreadable(now),
+            Input::PostAborted => self.post_aborted(),
+            Input::PostUnreadable => self.post_unreadable(),
             Input::CandidateOpened => self.candidate_opened(now),
             Input::Packet { link: Link::Active, packet } => self.packet(now, packet),
             Input::Packet { link: Link::Candidate, packet } => self.candidate_packet(now, packet),

@@ -60,9 +60,20 @@ impl Session {
         }
     }
 
-    pub(super) fn post_unreadable(&mut self, now: Moment) {
+    pub(super) fn post_unreadable(&mut self) {
         self.outputs.push(Output::RefusePost);
-        self.end(now, CloseReason::TransportError, CloseDetail::InvalidContent);
+        if let Transport::Polling(_) = self.transport {
+            self.end_at_once(CloseReason::TransportError, CloseDetail::InvalidContent);
+        }
+    }
+
+    /// What is left of HTTP after an upgrade can fail as it likes.
+    pub(super) fn post_aborted(&mut self) {
+        if let Transport::Polling(polling) = &mut self.transport
+            && std::mem::take(&mut polling.post)
+        {
+            self.end_at_once(CloseReason::TransportError, CloseDetail::PostAborted);
+        }
     }
 
     pub(super) fn poll_aborted(&mut self) {

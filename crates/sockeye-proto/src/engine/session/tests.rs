@@ -242,12 +242,12 @@ mod upgrade {
             .when(EMPTY, &[])
             .when(Input::CandidateOpened, &[])
             .candidate_receives(PROBE, &[AnswerProbe])
-            .after(100, &[AnswerPoll(PollAnswer::Noop)])
+            .after(20, &[AnswerPoll(PollAnswer::Noop)])
             .receives(Received::Message, &[Deliver])
             .after(100, &[])
             .candidate_receives(Received::Upgrade, &[SwitchToCandidate])
             .receives(Received::Message, &[Deliver])
-            .after(100, &[Send(Control::Ping)]);
+            .after(180, &[Send(Control::Ping)]);
     }
 
     #[test]
@@ -322,6 +322,17 @@ mod upgrade {
             .candidate_receives(Received::Upgrade, &[SwitchToCandidate]);
         assert_eq!(admit(&story, TransportName::Polling), Err(3));
         story.when(EMPTY, &[RefusePoll]).when(Input::Post, &[RefusePost]);
+    }
+
+    #[test]
+    fn a_request_that_fails_after_the_upgrade_leaves_the_session_alone() {
+        polling()
+            .when(Input::Post, &[])
+            .when(Input::CandidateOpened, &[])
+            .candidate_receives(Received::Upgrade, &[SwitchToCandidate])
+            .when(Input::PostAborted, &[])
+            .when(Input::PostUnreadable, &[RefusePost])
+            .receives(Received::Message, &[Deliver]);
     }
 
     #[test]

@@ -6,7 +6,12 @@ use std::time::Duration;
 use super::{Deadline, Output, Phase, PollAnswer, Received, Session, Transport};
 use crate::Moment;
 
-/// A GET that waits during a probe is ended this often (E-085).
+/// A GET that waits during a probe is ended after this time: long enough for most clients to have
+/// seen the answer to their probe, so that they do not begin another one. The reference takes its
+/// whole interval, and with it each upgrade (E-085).
+const FIRST_PROBE_NOOP: Duration = Duration::from_millis(20);
+
+/// The GETs after it are ended this often (E-085).
 const PROBE_NOOP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The link that may take over.
@@ -68,7 +73,7 @@ impl Session {
         self.outputs.push(Output::AnswerProbe);
         if self.candidate == Candidate::Opened {
             self.candidate = Candidate::Probed;
-            self.deadlines.set(Deadline::ProbeNoop, now.after(PROBE_NOOP_INTERVAL));
+            self.deadlines.set(Deadline::ProbeNoop, now.after(FIRST_PROBE_NOOP));
         }
     }
 

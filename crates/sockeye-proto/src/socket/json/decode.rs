@@ -340,6 +340,7 @@ mod tests {
             ("312[null,\"x\"]", "/ #12 ack (null,\"x\")"),
             ("3", "/ ack ()"),
             ("51-[\"a\",{\"_placeholder\":true,\"num\":0}]", "incomplete"),
+            ("51-[\"a\",\"\\ud800\",1e400,{\"_placeholder\":true,\"num\":0}]", "incomplete"),
             ("2[\"error\"]", "/ event error ()"),
             ("2[\"__proto__\"]", "/ event __proto__ ()"),
         ] {

@@ -7,9 +7,13 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde_json::de::StrRead;
 
 /// Whether all placeholders in `text`, a list of JSON values in brackets, are in range.
+///
+/// What else a decoder may dislike, such as half a surrogate pair, is no concern of this check: it
+/// is judged when the arguments are decoded, as in a packet without attachments.
 pub(super) fn all_in_range(text: &str, attachments: usize) -> bool {
     let mut json = serde_json::Deserializer::new(StrRead::new(text));
-    Check { attachments: attachments as u64 }.deserialize(&mut json).is_ok()
+    let checked = Check { attachments: attachments as u64 }.deserialize(&mut json);
+    !checked.is_err_and(|error| error.is_data())
 }
 
 #[derive(Clone, Copy)]
