@@ -92,7 +92,7 @@ impl<A: Application> Driver<A> {
     /// application can take it; a WebSocket that was opened for the session. Lets go of one that
     /// the session has done with.
     fn take_work(&mut self, cx: &mut Context<'_>) {
-        let ready = self.application.is_ready();
+        let ready = self.application.is_ready() && self.session.takes_more();
         let mut state = self.session.lock();
         let post = if ready { state.take_post() } else { None };
         let candidate = state.candidate.as_mut().and_then(|candidate| candidate.reader.take());
@@ -131,7 +131,7 @@ impl<A: Application> Driver<A> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>) {
-        while self.ended || self.application.is_ready() {
+        while self.ended || self.application.is_ready() && self.session.takes_more() {
             let read = scratch::with_read(|buffer| {
                 let websocket = self.websocket.as_mut()?;
                 match websocket.reader.poll_read(cx, buffer) {

@@ -19,8 +19,9 @@ pub struct EngineOptions {
     /// Bytes that a POST body, or a WebSocket message, may have. Default 1 000 000 (E-016). It is
     /// announced to clients as `maxPayload`.
     pub max_http_buffer_size: usize,
-    /// Bytes that may be queued for one peer. Default 1 MiB. A peer that reads so slowly that
+    /// Bytes that may be queued for one peer. Default 4 MiB. A peer that reads so slowly that
     /// more would be queued is disconnected (`transport error`). A single packet may be larger.
+    /// While half of it is queued, nothing is taken from the peer.
     pub max_buffered_bytes: usize,
     /// Whether long-polling is allowed. Default true (E-018).
     pub polling: bool,
@@ -42,7 +43,7 @@ impl Default for EngineOptions {
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             max_http_buffer_size: 1_000_000,
-            max_buffered_bytes: 1 << 20,
+            max_buffered_bytes: 4 << 20,
             polling: true,
             websocket: true,
             allow_upgrades: true,

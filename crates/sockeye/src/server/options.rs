@@ -84,7 +84,8 @@ impl ServerBuilder {
     }
 
     /// Bytes that may be queued for one client before it is disconnected as a slow reader.
-    /// Default 1 MiB. A single packet may be larger.
+    /// Default 4 MiB. A single packet may be larger. While half of it is queued, nothing is read from the
+    /// client.
     pub const fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.options.engine.max_buffered_bytes = bytes;
         self

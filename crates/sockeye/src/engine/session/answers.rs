@@ -68,7 +68,10 @@ impl Session {
     fn carry_out(self: &Arc<Self>, state: &mut State, output: Output) {
         match output {
             Output::Send(control) => self.send_control(state, control),
-            Output::AnswerPoll(answer) => answer_poll(state, answer),
+            Output::AnswerPoll(answer) => {
+                answer_poll(state, answer);
+                self.resume(state);
+            }
             Output::AnswerProbe => self.answer_probe(state),
             Output::CloseCandidate => self.close_candidate(state),
             Output::SwitchToCandidate => self.switch(state),

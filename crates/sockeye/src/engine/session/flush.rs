@@ -13,6 +13,27 @@ use crate::engine::io::{Stream, Writer, try_write};
 use crate::engine::outbox::Outbox;
 
 impl Session {
+    /// Whether the driver should take something from the peer now: not while half of what may be
+    /// queued for it is. A peer that asks faster than it reads the answers is slowed down, not
+    /// disconnected. `false` has the driver woken when that has changed.
+    pub(in crate::engine) fn takes_more(&self) -> bool {
+        let mut state = self.lock();
+        state.paused = state.machine.is_open() && self.is_congested(&state);
+        !state.paused
+    }
+
+    /// Something was written, or thrown away.
+    pub(super) fn resume(&self, state: &mut State) {
+        if state.paused && !self.is_congested(state) {
+            state.paused = false;
+            self.driver().wake();
+        }
+    }
+
+    fn is_congested(&self, state: &State) -> bool {
+        state.outbox.bytes() > self.shared().options.max_buffered_bytes / 2
+    }
+
     /// Writes as much as the link takes without waiting.
     pub(super) fn flush(self: &Arc<Self>, state: &mut State) {
         let State { link, outbox, blocked, .. } = state;
@@ -75,6 +96,7 @@ impl Session {
     }
 
     fn written(self: &Arc<Self>, state: &mut State, result: io::Result<()>) {
+        self.resume(state);
         match result {
             Ok(()) if state.closing => {
                 // Dropping a TCP half ends the stream towards the peer.

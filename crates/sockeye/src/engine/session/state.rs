@@ -27,6 +27,9 @@ pub(in crate::engine) struct State {
     pub(super) corked: bool,
     /// The kernel takes no more; the driver waits until it does.
     pub(in crate::engine) blocked: bool,
+    /// So much is queued that the driver takes nothing more from the peer until some of it is
+    /// written.
+    pub(super) paused: bool,
     /// The close frame is queued: when it is written, writing is over.
     pub(in crate::engine) closing: bool,
 }
@@ -63,6 +66,7 @@ impl State {
             scheduled: NEVER,
             corked: false,
             blocked: false,
+            paused: false,
             closing: false,
         }
     }
