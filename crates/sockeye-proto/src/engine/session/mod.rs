@@ -1,29 +1,7 @@
 //! The server's side of one Engine.IO session.
 //!
-//! > **The contract: after each [`Session::handle`], call [`Session::poll`] until it says `None`.**
-//!
-//! 1. Something happens on a link, in the application, or a deadline passes: `handle` it.
-//! 2. `poll` until `None`, and do what each [`Output`] says, in order.
-//! 3. Call `handle` with [`Input::DeadlinePassed`] no later than [`Session::deadline`].
-//!
-//! The machine holds no packets: what is queued lies in the driver's outbox, as finished frames.
-//! It decides which link is the active one, who is answered what, and when the session is over.
-//!
-//! ```text
-//!                 open over polling                      open over WebSocket
-//!                        │                                       │
-//!                        ▼            `5` on the candidate       ▼
-//!   candidate ───► ┌───────────┐ ─────────────────────────► ┌───────────┐
-//!   `2probe`  ───► │  Polling  │                            │ WebSocket │
-//!   refused, ◄──── └─────┬─────┘                            └─────┬─────┘
-//!   failed, late         │                                        │
-//!                        ▼   the application has been told why    ▼
-//!              ┌───────────────────┐                  ┌───────────────────────┐
-//!              │ Closing: waits for│                  │ Closing: waits for the│
-//!              │ one more poll     │                  │ link's end            │
-//!              └─────────┬─────────┘                  └───────────┬───────────┘
-//!                        └───────────────► Closed ◄───────────────┘
-//! ```
+//! [`Session`] is the contract and the diagram; each file holds one concern of it. Nothing here holds
+//! a packet, asks a clock or writes a byte.
 
 mod closing;
 mod deadline;
@@ -166,7 +144,32 @@ enum Transport {
     WebSocket,
 }
 
-/// The server's side of one session. See the [module](self) for its contract.
+/// The server's side of one session.
+///
+/// > **The contract: after each [`Session::handle`], call [`Session::poll`] until it says `None`.**
+///
+/// 1. Something happens on a link, in the application, or a deadline passes: `handle` it.
+/// 2. `poll` until `None`, and do what each [`Output`] says, in order.
+/// 3. Call `handle` with [`Input::DeadlinePassed`] no later than [`Session::deadline`].
+///
+/// The machine holds no packets: what is queued lies in the driver's outbox, as finished frames.
+/// It decides which link is the active one, who is answered what, and when the session is over.
+///
+/// ```text
+///                 open over polling                      open over WebSocket
+///                        │                                       │
+///                        ▼            `5` on the candidate       ▼
+///   candidate ───► ┌───────────┐ ─────────────────────────► ┌───────────┐
+///   `2probe`  ───► │  Polling  │                            │ WebSocket │
+///   refused, ◄──── └─────┬─────┘                            └─────┬─────┘
+///   failed, late         │                                        │
+///                        ▼   the application has been told why    ▼
+///              ┌───────────────────┐                  ┌───────────────────────┐
+///              │ Closing: waits for│                  │ Closing: waits for the│
+///              │ one more poll     │                  │ link's end            │
+///              └─────────┬─────────┘                  └───────────┬───────────┘
+///                        └───────────────► Closed ◄───────────────┘
+/// ```
 #[derive(Debug)]
 pub struct Session {
     timing: Arc<Timing>,
