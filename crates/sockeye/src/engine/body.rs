@@ -47,6 +47,18 @@ impl<B> ResponseBody<B> {
     }
 }
 
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl<B> From<Bytes> for ResponseBody<B> {
+    fn from(data: Bytes) -> Self {
+        Self::full(data)
+    }
+}
+
 impl ResponseBody<Never> {
     /// The same body as that of a service around another one.
     pub(crate) fn widen<B>(self) -> ResponseBody<B> {

@@ -39,4 +39,5 @@ pub use session::{SendError, Session};
 pub(crate) use id::Id;
 pub(crate) use scratch::with_encode_scratch;
 pub(crate) use session::Delivery;
+pub use sockeye_proto::Moment;
 pub use sockeye_proto::engine::{CloseDetail, CloseReason, Message, Revision, TransportName};

@@ -179,7 +179,7 @@ impl<C: Connector> Engine<C> {
         let milliseconds =
             |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         OpenPacket {
-            sid: session.id().as_str(),
+            sid: session.id(),
             upgrades,
             ping_interval: milliseconds(options.ping_interval),
             ping_timeout: milliseconds(options.ping_timeout),
@@ -193,7 +193,7 @@ impl Shared {
     /// Forgets a session that is over.
     pub(super) fn forget(&self, session: &Session) {
         self.wheel.remove(session);
-        self.sessions.write().remove(session.id());
+        self.sessions.write().remove(session.key());
     }
 
     fn start_wheel(&self) {

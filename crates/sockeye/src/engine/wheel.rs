@@ -9,9 +9,9 @@ use super::clock::Clock;
 use super::session::Session;
 
 /// How exact a deadline is kept; never early, at most this late.
-const TICK_MILLIS: u64 = 25;
-/// One turn of the wheel is 25.6 s; a later deadline stays in its slot for another turn.
-const SLOTS: usize = 1024;
+const TICK_MILLIS: u64 = 5;
+/// One turn of the wheel is 20.48 s; a later deadline stays in its slot for another turn.
+const SLOTS: usize = 4096;
 
 /// The deadlines of all sessions: one entry for each, looked at when its slot comes up.
 ///

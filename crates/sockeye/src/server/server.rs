@@ -181,6 +181,9 @@ impl Server {
 
     /// A `tower` layer: requests under the server's path are answered here, others by the service
     /// below.
+    ///
+    /// Handlers see a client's address if the requests carry it as an extension:
+    /// [`RemoteAddress`](crate::RemoteAddress).
     #[must_use]
     pub fn layer(&self) -> SocketIoLayer {
         SocketIoLayer::new(self.clone())

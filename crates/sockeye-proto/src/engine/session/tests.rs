@@ -242,12 +242,12 @@ mod upgrade {
             .when(EMPTY, &[])
             .when(Input::CandidateOpened, &[])
             .candidate_receives(PROBE, &[AnswerProbe])
-            .after(20, &[AnswerPoll(PollAnswer::Noop)])
+            .after(5, &[AnswerPoll(PollAnswer::Noop)])
             .receives(Received::Message, &[Deliver])
             .after(100, &[])
             .candidate_receives(Received::Upgrade, &[SwitchToCandidate])
             .receives(Received::Message, &[Deliver])
-            .after(180, &[Send(Control::Ping)]);
+            .after(195, &[Send(Control::Ping)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::Moment;
 /// A GET that waits during a probe is ended after this time: long enough for most clients to have
 /// seen the answer to their probe, so that they do not begin another one. The reference takes its
 /// whole interval, and with it each upgrade (E-085).
-const FIRST_PROBE_NOOP: Duration = Duration::from_millis(20);
+const FIRST_PROBE_NOOP: Duration = Duration::from_millis(5);
 
 /// The GETs after it are ended this often (E-085).
 const PROBE_NOOP_INTERVAL: Duration = Duration::from_millis(100);

@@ -92,6 +92,13 @@ impl Session {
         session
     }
 
+    /// The session's id. Whoever knows it can take the session over: never show it to another
+    /// client.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
     /// What the first request said.
     #[must_use]
     pub const fn handshake(&self) -> &Handshake {
@@ -152,18 +159,16 @@ impl Session {
     }
 
     /// Has the driver call [`Application::poll`](super::Application::poll) at `moment`, instead
-    /// of any moment given before.
-    pub(crate) fn set_application_deadline(
-        self: &Arc<Self>,
-        moment: Option<sockeye_proto::Moment>,
-    ) {
+    /// of any moment given before. It is kept to 5 ms.
+    pub fn set_application_deadline(self: &Arc<Self>, moment: Option<sockeye_proto::Moment>) {
         let mut state = self.lock();
         state.application_deadline = moment.unwrap_or(state::NEVER);
         self.reschedule(&mut state);
     }
 
-    /// The time of the machines.
-    pub(crate) fn now(&self) -> sockeye_proto::Moment {
+    /// The time of the session's server: milliseconds since it was made.
+    #[must_use]
+    pub fn now(&self) -> sockeye_proto::Moment {
         self.shared.clock.now()
     }
 
@@ -226,7 +231,7 @@ impl Session {
         self.handle(&mut state, Input::LinkFailed { link, detail });
     }
 
-    pub(super) const fn id(&self) -> &Id {
+    pub(super) const fn key(&self) -> &Id {
         &self.id
     }
 
