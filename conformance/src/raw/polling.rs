@@ -238,7 +238,9 @@ impl Polling {
         let started = Instant::now();
         loop {
             let response = self.post("6").await?;
-            if response.status() != 200 {
+            // An empty 400 says that the server had not noticed yet what came before.
+            let overlaps = response.status() == 400 && response.body().is_empty();
+            if response.status() != 200 && !overlaps {
                 return response.expect_error(1).map_err(|failure| failure.after(&self.transcript));
             }
             if started.elapsed() > SOON {

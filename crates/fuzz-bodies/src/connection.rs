@@ -146,10 +146,6 @@ impl Watched {
             (Kind::Connect { .. }, Some(Standing::Connecting)) => self.is_ignored(packet),
             (Kind::Connect { .. }, None) => self.connects(packet, namespace),
             (_, Some(Standing::Connected(socket))) => self.is_for(packet, socket),
-            (Kind::Disconnect, Some(Standing::Connecting)) => {
-                self.standings.remove(namespace);
-                self.is_ignored(packet);
-            }
             _ => self.is_violation(packet, Violation::NotConnected),
         }
     }
@@ -168,11 +164,6 @@ impl Watched {
             Action::Connect { namespace: asked, .. } => {
                 assert_eq!(asked, namespace);
                 self.undecided.push(namespace);
-                self.standings.insert(namespace, Standing::Connecting);
-            }
-            // The question that is being decided already is asked again.
-            Action::Ignore => {
-                assert!(self.undecided.contains(&namespace), "CONNECT without an answer");
                 self.standings.insert(namespace, Standing::Connecting);
             }
             Action::TooManyNamespaces { namespace: asked } => {

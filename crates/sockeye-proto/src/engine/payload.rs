@@ -50,6 +50,14 @@ impl<'a> PayloadDecoder<'a> {
     }
 }
 
+impl<'a> PayloadDecoder<'a> {
+    /// What has not been decoded yet: a body that can be decoded later.
+    #[must_use]
+    pub const fn rest(&self) -> Option<&'a str> {
+        self.rest
+    }
+}
+
 impl<'a> Iterator for PayloadDecoder<'a> {
     type Item = Result<Packet<'a>, PayloadError>;
 

@@ -38,11 +38,12 @@ struct Namespace<S> {
 enum State<S> {
     /// The application decides whether the client may join.
     Connecting,
-    /// The client no longer wants to join, but the application still decides.
-    GivenUp,
     /// The client is in.
     Connected(S),
 }
+
+/// Bytes that the name of a namespace may have.
+const MAX_NAMESPACE_BYTES: usize = 1024;
 
 /// What one connection may hold.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +105,8 @@ pub enum Violation {
     NotConnected,
     /// A CONNECT for a namespace that the client is in.
     AlreadyConnected,
+    /// A CONNECT to a namespace whose name is longer than 1 KiB.
+    NamespaceTooLong,
     /// A packet that only servers send.
     ServerPacket,
     /// No namespace was joined in time (S-022).
@@ -115,6 +118,7 @@ impl fmt::Display for Violation {
         f.write_str(match self {
             Self::NotConnected => "packet for a namespace that the client has not joined",
             Self::AlreadyConnected => "second CONNECT to the same namespace",
+            Self::NamespaceTooLong => "namespace with a name above 1024 bytes",
             Self::ServerPacket => "CONNECT_ERROR from a client",
             Self::ConnectTimeout => "no namespace was joined in time (connect_timeout)",
         })
@@ -164,11 +168,11 @@ impl<S: Clone> Connection<S> {
     /// meanwhile; then there is no socket.
     #[must_use]
     pub fn accept(&mut self, namespace: &str, socket: S) -> bool {
-        match self.find(namespace).map(|entry| &mut entry.state) {
-            Some(state @ State::Connecting) => *state = State::Connected(socket),
-            Some(State::GivenUp) => return self.remove(namespace).is_none(),
-            Some(State::Connected(_)) | None => return false,
-        }
+        let Some(state @ State::Connecting) = self.find(namespace).map(|entry| &mut entry.state)
+        else {
+            return false;
+        };
+        *state = State::Connected(socket);
         self.deadline = None;
         true
     }
@@ -177,7 +181,6 @@ impl<S: Clone> Connection<S> {
     pub fn refuse(&mut self, namespace: &str) -> bool {
         match self.find(namespace).map(|entry| &entry.state) {
             Some(State::Connecting) => self.remove(namespace).is_some(),
-            Some(State::GivenUp) => self.remove(namespace).is_none(),
             Some(State::Connected(_)) | None => false,
         }
     }
@@ -186,7 +189,7 @@ impl<S: Clone> Connection<S> {
     pub fn leave(&mut self, namespace: &str) -> Option<S> {
         match self.remove(namespace)? {
             State::Connected(socket) => Some(socket),
-            State::Connecting | State::GivenUp => None,
+            State::Connecting => None,
         }
     }
 
@@ -196,7 +199,7 @@ impl<S: Clone> Connection<S> {
         std::mem::take(&mut self.namespaces).into_iter().filter_map(|namespace| {
             match namespace.state {
                 State::Connected(socket) => Some(socket),
-                State::Connecting | State::GivenUp => None,
+                State::Connecting => None,
             }
         })
     }
@@ -205,7 +208,7 @@ impl<S: Clone> Connection<S> {
     pub fn sockets(&self) -> impl Iterator<Item = &S> {
         self.namespaces.iter().filter_map(|namespace| match &namespace.state {
             State::Connected(socket) => Some(socket),
-            State::Connecting | State::GivenUp => None,
+            State::Connecting => None,
         })
     }
 
@@ -233,14 +236,11 @@ impl<S: Clone> Connection<S> {
         auth: Option<&'p str>,
         limits: &ConnectionLimits,
     ) -> Result<Action<'p, '_, S>, Violation> {
-        match self.find(namespace).map(|namespace| &mut namespace.state) {
+        if namespace.len() > MAX_NAMESPACE_BYTES {
+            return Err(Violation::NamespaceTooLong);
+        }
+        match self.find(namespace).map(|namespace| &namespace.state) {
             Some(State::Connected(_)) => return Err(Violation::AlreadyConnected),
-            // The decision that is still being made is for this CONNECT now, so that a client has
-            // one at most in each namespace.
-            Some(state @ State::GivenUp) => {
-                *state = State::Connecting;
-                return Ok(Action::Ignore);
-            }
             // The reference makes two sockets of two quick CONNECTs (S-026); one is what the
             // client can use.
             Some(State::Connecting) => return Ok(Action::Ignore),
@@ -253,24 +253,18 @@ impl<S: Clone> Connection<S> {
         Ok(Action::Connect { namespace, auth })
     }
 
+    /// A client that is still connecting is in no namespace that it could leave (S-025); so it
+    /// cannot have more than one decision made about it at a time.
     fn disconnected<'p>(&mut self, namespace: &str) -> Result<Action<'p, '_, S>, Violation> {
-        match self.find(namespace).map(|entry| &mut entry.state) {
-            Some(state @ State::Connecting) => {
-                *state = State::GivenUp;
-                Ok(Action::Ignore)
-            }
-            Some(State::Connected(_)) => {
-                Ok(self.leave(namespace).map_or(Action::Ignore, Action::Left))
-            }
-            Some(State::GivenUp) | None => Err(Violation::NotConnected),
-        }
+        self.socket(namespace)?;
+        Ok(self.leave(namespace).map_or(Action::Ignore, Action::Left))
     }
 
     fn socket(&self, namespace: &str) -> Result<&S, Violation> {
         let mut entries = self.namespaces.iter();
         match entries.find(|entry| *entry.name == *namespace).map(|entry| &entry.state) {
             Some(State::Connected(socket)) => Ok(socket),
-            Some(State::Connecting | State::GivenUp) | None => Err(Violation::NotConnected),
+            Some(State::Connecting) | None => Err(Violation::NotConnected),
         }
     }
 
@@ -348,38 +342,29 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_gave_up_is_not_let_in() {
+    fn s_025_a_client_that_is_still_connecting_cannot_leave() {
         let mut connection = connection();
         receive(&mut connection, "0").unwrap();
-        assert_eq!(receive(&mut connection, "1").unwrap(), "ignore");
+        assert_eq!(receive(&mut connection, "1"), Err(Violation::NotConnected));
+        assert_eq!(connection.close().count(), 0);
         assert!(!connection.accept("/", "root"));
         assert!(!connection.refuse("/"));
     }
 
     #[test]
-    fn who_gives_up_and_comes_back_is_decided_about_once() {
-        for second in ["0", "0{\"a\":2}"] {
-            let mut connection = connection();
-            assert_eq!(receive(&mut connection, "0").unwrap(), "connect / -");
-            assert_eq!(receive(&mut connection, "1").unwrap(), "ignore");
-            assert_eq!(receive(&mut connection, second).unwrap(), "ignore");
-            assert!(connection.accept("/", "first"));
-            assert!(!connection.accept("/", "second"), "no socket takes another's place");
-            assert!(!connection.refuse("/"), "nor is one forgotten");
-            assert_eq!(connection.close().collect::<Vec<_>>(), ["first"]);
-        }
+    fn a_late_refusal_does_not_touch_who_is_in() {
+        let mut connection = connection();
+        receive(&mut connection, "0").unwrap();
+        assert!(connection.accept("/", "root"));
+        assert!(!connection.refuse("/"));
+        assert!(!connection.accept("/", "another"));
+        assert_eq!(connection.sockets().collect::<Vec<_>>(), [&"root"]);
     }
 
     #[test]
-    fn giving_up_makes_no_room_for_more_decisions() {
-        let mut connection = connection();
-        for name in ["a", "b", "c"] {
-            receive(&mut connection, &format!("0/{name}")).unwrap();
-            receive(&mut connection, &format!("1/{name}")).unwrap();
-        }
-        assert_eq!(receive(&mut connection, "0/d").unwrap(), "too many /d");
-        assert!(!connection.accept("/a", "too late"));
-        assert_eq!(receive(&mut connection, "0/d").unwrap(), "connect /d -");
+    fn names_of_namespaces_are_limited() {
+        let name = format!("0/{}", "n".repeat(MAX_NAMESPACE_BYTES));
+        assert_eq!(receive(&mut connection(), &name), Err(Violation::NamespaceTooLong));
     }
 
     #[test]

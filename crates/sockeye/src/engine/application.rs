@@ -42,14 +42,14 @@ pub trait Connector: Send + Sync + 'static {
     /// What is made.
     type Application: Application;
 
-    /// A session was opened; the OPEN packet is on its way.
-    fn connect(&self, session: &Arc<Session>) -> Self::Application;
+    /// A session was opened; the OPEN packet is on its way. `None` ends it at once.
+    fn connect(&self, session: &Arc<Session>) -> Option<Self::Application>;
 }
 
 impl<A: Application, F: Fn(&Arc<Session>) -> A + Send + Sync + 'static> Connector for F {
     type Application = A;
 
-    fn connect(&self, session: &Arc<Session>) -> A {
-        self(session)
+    fn connect(&self, session: &Arc<Session>) -> Option<A> {
+        Some(self(session))
     }
 }

@@ -9,6 +9,8 @@ use sockeye_proto::engine::{
 };
 use sockeye_proto::websocket::{DecodeError, Decoder, Limits, Message as Frame, Role};
 
+use tokio::sync::oneshot;
+
 use super::application::Application;
 use super::cork::Cork;
 use super::io::{Reader, Stream, linger};
@@ -18,11 +20,21 @@ use super::session::{Link, Post, Session};
 /// The one task that owns a session's I/O and its application.
 ///
 /// It waits for: something to read, room to write (only while there is none), and being woken.
-pub(super) struct Driver<A> {
+pub(super) struct Driver<A: Application> {
     session: Arc<Session>,
     application: A,
     websocket: Option<WebSocket>,
+    /// The rest of a request body that the application could not take at once.
+    payload: Option<Box<Payload>>,
+    /// The session knows that the application can take nothing more now.
+    busy: bool,
     ended: bool,
+}
+
+struct Payload {
+    /// Packets that are not decoded yet; `None` if there are none.
+    rest: Option<String>,
+    done: oneshot::Sender<()>,
 }
 
 /// The WebSocket that is being read: the active link, or the candidate.
@@ -30,13 +42,18 @@ struct WebSocket {
     reader: Reader,
     decoder: Decoder,
     link: LinkName,
+    /// Which of the session's candidates it was.
+    serial: u32,
+    /// What was read and the application could not take at once.
+    rest: Vec<u8>,
     /// Nothing it says matters any more; only its end does.
     over: bool,
 }
 
 impl WebSocket {
-    const fn new(reader: Reader, link: LinkName) -> Self {
-        Self { reader, decoder: Decoder::new(Role::Server), link, over: false }
+    const fn new(reader: Reader, link: LinkName, serial: u32) -> Self {
+        let decoder = Decoder::new(Role::Server);
+        Self { reader, decoder, link, serial, rest: Vec::new(), over: false }
     }
 
     fn foreign(&mut self) -> Option<&mut dyn Stream> {
@@ -47,7 +64,14 @@ impl WebSocket {
     }
 }
 
-impl<A> Unpin for Driver<A> {}
+impl<A: Application> Unpin for Driver<A> {}
+
+/// However a driver ends, with its runtime or by a panic, its session ends with it.
+impl<A: Application> Drop for Driver<A> {
+    fn drop(&mut self) {
+        self.session.abandon();
+    }
+}
 
 impl<A: Application> Future for Driver<A> {
     type Output = ();
@@ -62,6 +86,7 @@ impl<A: Application> Future for Driver<A> {
         drop(cork);
         let released = self.wind_up(cx);
         if self.ended && released && self.application.is_finished() {
+            drop(self.session.driver().take());
             return Poll::Ready(());
         }
         Poll::Pending
@@ -70,21 +95,19 @@ impl<A: Application> Future for Driver<A> {
 
 impl<A: Application> Driver<A> {
     pub(super) const fn polling(session: Arc<Session>, application: A) -> Self {
-        Self { session, application, websocket: None, ended: false }
+        Self { session, application, websocket: None, payload: None, busy: false, ended: false }
     }
 
     pub(super) fn websocket(
         session: Arc<Session>,
         application: A,
         reader: Reader,
-        early: &mut [u8],
+        early: Vec<u8>,
     ) -> Self {
         let mut driver = Self::polling(session, application);
-        driver.websocket = Some(WebSocket::new(reader, LinkName::Active));
-        if !early.is_empty() {
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            driver.received(&mut cx, early);
-        }
+        let mut websocket = WebSocket::new(reader, LinkName::Active, 0);
+        websocket.rest = early;
+        driver.websocket = Some(websocket);
         driver
     }
 
@@ -92,46 +115,73 @@ impl<A: Application> Driver<A> {
     /// application can take it; a WebSocket that was opened for the session. Lets go of one that
     /// the session has done with.
     fn take_work(&mut self, cx: &mut Context<'_>) {
-        let ready = self.application.is_ready() && self.session.takes_more();
+        let ready = self.payload.is_none() && self.may_read();
         let mut state = self.session.lock();
         let post = if ready { state.take_post() } else { None };
         let candidate = state.candidate.as_mut().and_then(|candidate| candidate.reader.take());
-        let unwanted = self.websocket.take_if(|websocket| !state.reads(websocket.link));
+        let unwanted =
+            self.websocket.take_if(|websocket| !state.reads(websocket.link, websocket.serial));
+        let last_words = unwanted.as_ref().map(|_| std::mem::take(&mut state.last_words));
+        let serial = state.candidates;
         drop(state);
-        if let Some(websocket) = unwanted {
-            tokio::spawn(linger(websocket.reader));
+        if let Some((websocket, last_words)) = unwanted.zip(last_words) {
+            tokio::spawn(linger(websocket.reader, last_words));
         }
         if let Some(Post::Arrived { body, done }) = post {
-            self.payload(cx, &body);
-            self.session.handle(&mut self.session.lock(), Input::PostDone);
-            // The request may have been given up.
-            let _ = done.send(());
+            self.take_payload(&body, done);
         }
-        if let Some((reader, mut early)) = candidate {
-            self.websocket = Some(WebSocket::new(reader, LinkName::Candidate));
-            self.received(cx, &mut early);
+        self.work_through_payload(cx);
+        if let Some((reader, early)) = candidate {
+            let mut websocket = WebSocket::new(reader, LinkName::Candidate, serial);
+            websocket.rest = early;
+            self.websocket = Some(websocket);
         }
     }
 
-    fn payload(&mut self, cx: &mut Context<'_>, body: &[u8]) {
-        let undecodable = Input::Undecodable { link: LinkName::Active };
-        let Ok(body) = std::str::from_utf8(body) else {
-            self.session.handle(&mut self.session.lock(), undecodable);
-            return;
-        };
-        for packet in PayloadDecoder::new(body) {
-            match packet {
-                Ok(packet) => self.packet(cx, LinkName::Active, packet),
-                Err(error) => {
-                    tracing::debug!(%error, session = ?self.session, "undecodable payload");
-                    self.session.handle(&mut self.session.lock(), undecodable);
-                }
+    fn take_payload(&mut self, body: &[u8], done: oneshot::Sender<()>) {
+        match std::str::from_utf8(body) {
+            Ok(body) => {
+                self.payload = Some(Box::new(Payload { rest: Some(body.to_owned()), done }));
+            }
+            Err(error) => {
+                tracing::debug!(%error, session = ?self.session, "undecodable payload");
+                let input = Input::Undecodable { link: LinkName::Active };
+                self.session.handle(&mut self.session.lock(), input);
             }
         }
     }
 
+    /// Handles the packets of a request body for as long as the application can take them.
+    fn work_through_payload(&mut self, cx: &mut Context<'_>) {
+        let Some(mut payload) = self.payload.take() else { return };
+        let rest = payload.rest.take();
+        let mut packets = rest.as_deref().map(PayloadDecoder::new);
+        while let Some(decoder) = packets.as_mut().filter(|_| self.application.is_ready()) {
+            match decoder.next() {
+                Some(Ok(packet)) => self.packet(cx, LinkName::Active, packet),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, session = ?self.session, "undecodable payload");
+                    let input = Input::Undecodable { link: LinkName::Active };
+                    self.session.handle(&mut self.session.lock(), input);
+                }
+                None => packets = None,
+            }
+        }
+        if let Some(decoder) = packets {
+            payload.rest = decoder.rest().map(str::to_owned);
+            self.payload = Some(payload);
+            return;
+        }
+        self.session.handle(&mut self.session.lock(), Input::PostDone);
+        // The request may have been given up.
+        let _ = payload.done.send(());
+    }
+
     fn read(&mut self, cx: &mut Context<'_>) {
-        while self.ended || self.application.is_ready() && self.session.takes_more() {
+        while self.may_read() {
+            if self.take_rest(cx) {
+                continue;
+            }
             let read = scratch::with_read(|buffer| {
                 let websocket = self.websocket.as_mut()?;
                 match websocket.reader.poll_read(cx, buffer) {
@@ -151,6 +201,28 @@ impl<A: Application> Driver<A> {
         }
     }
 
+    /// Whether the application and the session can take more. The session remembers if it is the
+    /// application that cannot: the peer is not to blame for what lies unread.
+    fn may_read(&mut self) -> bool {
+        if self.ended {
+            return true;
+        }
+        let ready = self.application.is_ready();
+        if self.busy == ready {
+            self.busy = !ready;
+            self.session.lock().busy = !ready;
+        }
+        ready && self.session.takes_more()
+    }
+
+    /// Goes on with what was read before.
+    fn take_rest(&mut self, cx: &mut Context<'_>) -> bool {
+        let rest = self.websocket.as_mut().map(|websocket| std::mem::take(&mut websocket.rest));
+        let Some(mut rest) = rest.filter(|rest| !rest.is_empty()) else { return false };
+        self.received(cx, &mut rest);
+        true
+    }
+
     /// Works through bytes of the WebSocket.
     fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) {
         let limits = Limits::new(self.session.shared().options.max_http_buffer_size);
@@ -158,10 +230,14 @@ impl<A: Application> Driver<A> {
         let now = self.session.now();
         let mut at = 0;
         loop {
-            let Self { session, application, websocket: Some(websocket), .. } = self else {
+            let Self { session, application, websocket: Some(websocket), ended, .. } = self else {
                 return;
             };
             if websocket.over {
+                return;
+            }
+            if at < bytes.len() && !*ended && !application.is_ready() {
+                websocket.rest = bytes[at..].to_vec();
                 return;
             }
             match websocket.decoder.decode(&mut bytes[at..], &limits) {
@@ -199,7 +275,7 @@ impl<A: Application> Driver<A> {
     /// Writes what could not be written at once, and tells the application of the end. `true` if
     /// the session is forgotten.
     fn wind_up(&mut self, cx: &mut Context<'_>) -> bool {
-        let Self { session, application, websocket, ended } = self;
+        let Self { session, application, websocket, ended, .. } = self;
         match websocket.as_mut().and_then(WebSocket::foreign) {
             Some(stream) => session.poll_flush_foreign(cx, stream),
             None => session.poll_flush(cx),
@@ -207,6 +283,7 @@ impl<A: Application> Driver<A> {
         let mut state = session.lock();
         let end = state.take_end();
         let released = state.is_released();
+        let last_words = released.then(|| std::mem::take(&mut state.last_words));
         drop(state);
         if let Some((reason, detail)) = end {
             let _cork = Cork::new();
@@ -214,8 +291,10 @@ impl<A: Application> Driver<A> {
             tracing::debug!(?session, %reason, %detail, "session ended");
             application.ended(session, cx, reason, detail);
         }
-        if released {
-            *websocket = None;
+        if let Some((websocket, last_words)) = websocket.take_if(|_| released).zip(last_words)
+            && let Reader::Foreign(_) = websocket.reader
+        {
+            tokio::spawn(linger(websocket.reader, last_words));
         }
         released
     }

@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::outbox::Outbox;
+
 /// A stream of bytes both ways that is not a plain TCP socket: TLS, HTTP/2, memory.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -104,12 +106,16 @@ fn take_apart(upgraded: Upgraded) -> Ends {
     }
 }
 
-/// Waits for the peer's end of a WebSocket to which nothing more will be written, so that the last
-/// frame is not lost to a reset: the system resets a connection that is closed with bytes unread.
-pub(super) async fn linger(mut reader: Reader) {
+/// Writes the last frames to a WebSocket that is done with, where nobody else could, and waits for
+/// the peer's end, so that they are not lost to a reset: the system resets a connection that is
+/// closed with bytes unread.
+pub(super) async fn linger(mut reader: Reader, last_words: Outbox) {
     let mut bytes = [0; 512];
     let end = async {
         if let Reader::Foreign(stream) = &mut reader {
+            for frame in last_words.frames() {
+                stream.write_all(frame).await?;
+            }
             stream.shutdown().await?;
         }
         while poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await? > 0 {}

@@ -76,6 +76,12 @@ impl Outbox {
         Ok(())
     }
 
+    /// What is left to write, frame by frame.
+    pub(super) fn frames(&self) -> impl Iterator<Item = &[u8]> {
+        let first = self.frames.front().and_then(|frame| frame.as_bytes().get(self.written..));
+        first.into_iter().chain(self.frames.iter().skip(1).map(Frame::as_bytes))
+    }
+
     fn write_once(
         &self,
         write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,

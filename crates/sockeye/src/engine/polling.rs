@@ -67,7 +67,9 @@ where
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge)) => {
             guard.defuse();
-            session.handle(&mut session.lock(), Input::PostDone);
+            let mut state = session.lock();
+            state.post = None;
+            session.handle(&mut state, Input::PostDone);
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
         Ok(Err(BodyError::Broken | BodyError::SessionOver)) => {
@@ -77,12 +79,7 @@ where
     };
     guard.defuse();
     let (done, handled) = oneshot::channel();
-    {
-        let mut state = session.lock();
-        if !state.is_released() {
-            state.post = Some(Box::new(Post::Arrived { body, done }));
-        }
-    }
+    session.lock().leave_post(Post::Arrived { body, done });
     session.wake();
     // Also a body that ended the session is answered with `ok` (E-058, E-060).
     let _ = handled.await;

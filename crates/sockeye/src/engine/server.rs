@@ -1,6 +1,6 @@
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
@@ -39,7 +39,6 @@ pub(super) struct Shared {
     pub(super) control_frames: ControlFrames,
     timing: Arc<Timing>,
     sessions: RwLock<HashMap<Id, Arc<Session>, RandomState>>,
-    wheel_turns: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -82,7 +81,6 @@ impl<C: Connector> Engine<C> {
             },
             timing: Arc::new(timing),
             sessions: RwLock::default(),
-            wheel_turns: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared), connector: Arc::new(connector) }
@@ -126,9 +124,8 @@ impl<C: Connector> Engine<C> {
         let handshake = Handshake::of(request);
         let (revision, base64) = (query.revision, query.base64);
         let session = self.open(handshake, revision, base64, Link::Polling(None));
-        let application = self.connector.connect(&session);
         let packet = self.open_packet(&session, TransportName::Polling);
-        tokio::spawn(Driver::polling(session, application));
+        self.drive(session, Driver::polling);
         packet
     }
 
@@ -138,13 +135,14 @@ impl<C: Connector> Engine<C> {
         handshake: Handshake,
         revision: Revision,
         base64: bool,
-        Ends { reader, writer, mut early }: Ends,
+        Ends { reader, writer, early }: Ends,
     ) {
         let session = self.open(handshake, revision, base64, Link::WebSocket(writer));
         let packet = self.open_packet(&session, TransportName::WebSocket);
         session.send_first(Frame::from_parts(Opcode::Text, &[packet.as_bytes()]));
-        let application = self.connector.connect(&session);
-        tokio::spawn(Driver::websocket(session, application, reader, &mut early));
+        self.drive(session, |session, application| {
+            Driver::websocket(session, application, reader, early)
+        });
     }
 
     fn open(
@@ -154,7 +152,7 @@ impl<C: Connector> Engine<C> {
         base64: bool,
         link: Link,
     ) -> Arc<Session> {
-        self.shared.start_wheel();
+        wheel::keep_turning(&self.shared.wheel, self.shared.clock);
         let transport = match link {
             Link::Polling(_) => TransportName::Polling,
             Link::WebSocket(_) | Link::Gone => TransportName::WebSocket,
@@ -165,7 +163,23 @@ impl<C: Connector> Engine<C> {
         let shared = Arc::clone(&self.shared);
         let session = Session::new(shared, id, base64, handshake, machine, link);
         self.shared.sessions.write().insert(id, Arc::clone(&session));
+        if self.is_closed() {
+            // The server was closed while the handshake was on its way.
+            session.close();
+        }
         session
+    }
+
+    /// Gives a session its driver, unless nobody wants to serve it any more.
+    fn drive(
+        &self,
+        session: Arc<Session>,
+        driver: impl FnOnce(Arc<Session>, C::Application) -> Driver<C::Application>,
+    ) {
+        match self.connector.connect(&session) {
+            Some(application) => drop(tokio::spawn(driver(session, application))),
+            None => session.abandon(),
+        }
     }
 
     fn open_packet(&self, session: &Session, transport: TransportName) -> String {
@@ -194,12 +208,5 @@ impl Shared {
     pub(super) fn forget(&self, session: &Session) {
         self.wheel.remove(session);
         self.sessions.write().remove(session.key());
-    }
-
-    fn start_wheel(&self) {
-        if !self.wheel_turns.swap(true, Ordering::Relaxed) {
-            let wheel: Weak<Wheel> = Arc::downgrade(&self.wheel);
-            tokio::spawn(wheel::turn(wheel, self.clock));
-        }
     }
 }

@@ -126,13 +126,19 @@ impl<C: Connector> EngineService<C> {
             TransportName::WebSocket => options.websocket,
             _ => false,
         };
-        if !enabled || self.engine.is_closed() {
+        if !enabled {
             return Err(Rejection::TransportUnknown);
+        }
+        if upgrade && transport != TransportName::WebSocket {
+            return Err(Rejection::BadRequest(RejectionContext::TransportHandshake));
         }
         if let Some(sid) = &query.sid {
             let session = self.engine.session(sid).ok_or(Rejection::SessionUnknown)?;
             session.lock().machine.admit(transport, upgrade, query.revision)?;
             return Ok(Target::Existing(session));
+        }
+        if self.engine.is_closed() {
+            return Err(Rejection::TransportUnknown);
         }
         if request.method != Method::GET {
             return Err(Rejection::BadHandshakeMethod);

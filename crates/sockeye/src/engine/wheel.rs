@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ const SLOTS: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Wheel {
     slots: Mutex<Slots>,
+    turns: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,7 +56,10 @@ impl Place {
 impl Wheel {
     pub(super) fn new() -> Self {
         let lists = std::iter::repeat_with(Vec::new).take(SLOTS).collect();
-        Self { slots: Mutex::new(Slots { lists, done: 0, entries: 0 }) }
+        Self {
+            slots: Mutex::new(Slots { lists, done: 0, entries: 0 }),
+            turns: AtomicBool::new(false),
+        }
     }
 
     /// Has `session` looked at no earlier than `moment`; instead of any moment given before.
@@ -140,13 +144,31 @@ fn slot_of(tick: u64) -> usize {
     (tick % SLOTS as u64) as usize
 }
 
+/// Has the wheel turned by a task, if none does so.
+pub(super) fn keep_turning(wheel: &Arc<Wheel>, clock: Clock) {
+    if !wheel.turns.swap(true, Ordering::Relaxed) {
+        tokio::spawn(turn(Turning(Arc::downgrade(wheel)), clock));
+    }
+}
+
+/// Says so when the task is gone, also with its runtime: the next session starts another.
+struct Turning(Weak<Wheel>);
+
+impl Drop for Turning {
+    fn drop(&mut self) {
+        if let Some(wheel) = self.0.upgrade() {
+            wheel.turns.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Turns the wheel for as long as somebody else holds it.
-pub(super) async fn turn(wheel: Weak<Wheel>, clock: Clock) {
+async fn turn(wheel: Turning, clock: Clock) {
     let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MILLIS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let Some(wheel) = wheel.upgrade() else { return };
+        let Some(wheel) = wheel.0.upgrade() else { return };
         if wheel.is_empty() {
             continue;
         }

@@ -126,9 +126,11 @@ impl AcknowledgedBroadcast {
             Err(error) => return Err(PartialAnswers::not_sent(error.into())),
         };
         let sockets = self.operator.sockets();
-        let asked = sockets
-            .iter()
-            .map(|socket| socket.await_answer::<T>(id, &packet).timeout(self.timeout));
+        let asked = sockets.iter().map(|socket| {
+            socket
+                .await_answer::<T>(id, &packet, self.operator.flags.delivery)
+                .timeout(self.timeout)
+        });
         let mut partial = PartialAnswers { answers: Vec::new(), missing: 0, error: None };
         for answer in join_all(asked).await {
             match answer {

@@ -47,7 +47,7 @@ impl Calls {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         while let Some(finished) = self.running.poll_next(cx) {
             if let Err(panicked) = finished {
-                self.report_panic(panicked, None, "");
+                report_panic(&self.server, panicked, None, "");
             }
         }
     }
@@ -68,8 +68,8 @@ impl Calls {
         let event = EventContext { socket, name, arguments, acknowledgement: id.into() };
         match catch(|| handler(&event)) {
             Ok(Ok(work)) => self.start(cx, work, socket, name),
-            Ok(Err(rejection)) => self.report_rejection(rejection, socket, name),
-            Err(panicked) => self.report_panic(panicked, Some(socket), name),
+            Ok(Err(rejection)) => report_rejection(&self.server, rejection, socket, name),
+            Err(panicked) => report_panic(&self.server, panicked, Some(socket), name),
         }
     }
 
@@ -81,11 +81,11 @@ impl Calls {
             Ok(Ok(work)) => Ok(Some(work)),
             Ok(Err(rejection)) => {
                 let error = ConnectError::new(rejection.to_string());
-                self.report_rejection(rejection, socket, "");
+                report_rejection(&self.server, rejection, socket, "");
                 Err(error)
             }
             Err(panicked) => {
-                self.report_panic(panicked, Some(socket), "");
+                report_panic(&self.server, panicked, Some(socket), "");
                 Err(ConnectError::new("Internal error"))
             }
         }
@@ -104,36 +104,48 @@ impl Calls {
         let Some(handler) = &handlers.disconnect else { return };
         match catch(|| handler(&DisconnectContext { socket, reason, detail })) {
             Ok(work) => self.start(cx, work, socket, ""),
-            Err(panicked) => self.report_panic(panicked, Some(socket), ""),
+            Err(panicked) => report_panic(&self.server, panicked, Some(socket), ""),
         }
     }
 
     pub(super) fn start(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
         if let Some(Err(panicked)) = self.running.start(cx, work) {
-            self.report_panic(panicked, Some(socket), event);
+            report_panic(&self.server, panicked, Some(socket), event);
         }
     }
+}
 
-    fn report_rejection(&self, rejection: Rejection, socket: &Socket, event: &str) {
-        let kind = match rejection {
-            Rejection::Arguments(error) => HandlerErrorKind::Arguments(error),
-            Rejection::Other(reason) => HandlerErrorKind::Rejected(reason),
-        };
-        self.report(kind, Some(socket), event);
-    }
+/// A handler was not called, because a parameter could not be had.
+pub(super) fn report_rejection(
+    server: &Server,
+    rejection: Rejection,
+    socket: &Socket,
+    event: &str,
+) {
+    let kind = match rejection {
+        Rejection::Arguments(error) => HandlerErrorKind::Arguments(error),
+        Rejection::Other(reason) => HandlerErrorKind::Rejected(reason),
+    };
+    report(server, kind, Some(socket), event);
+}
 
-    fn report_panic(&self, Panicked(message): Panicked, socket: Option<&Socket>, event: &str) {
-        self.report(HandlerErrorKind::Panicked(message), socket, event);
-    }
+/// A handler panicked; of one that was not finished at once it is not known whose it was.
+pub(super) fn report_panic(
+    server: &Server,
+    Panicked(message): Panicked,
+    socket: Option<&Socket>,
+    event: &str,
+) {
+    report(server, HandlerErrorKind::Panicked(message), socket, event);
+}
 
-    fn report(&self, kind: HandlerErrorKind, socket: Option<&Socket>, event: &str) {
-        self.server.report(&HandlerError {
-            namespace: socket.map_or("", |socket| socket.namespace().name()).into(),
-            socket: socket.map_or("", Socket::id).into(),
-            event: event.into(),
-            kind,
-        });
-    }
+fn report(server: &Server, kind: HandlerErrorKind, socket: Option<&Socket>, event: &str) {
+    server.report(&HandlerError {
+        namespace: socket.map_or("", |socket| socket.namespace().name()).into(),
+        socket: socket.map_or("", Socket::id).into(),
+        event: event.into(),
+        kind,
+    });
 }
 
 fn cached<'a>(

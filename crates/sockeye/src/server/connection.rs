@@ -2,15 +2,15 @@ use std::sync::Arc;
 use std::task::Context;
 
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
-use sockeye_proto::socket::{Action, Connection as Machine, Decoder, Packet};
+use sockeye_proto::socket::{Action, Connection as Machine, Decoder, Packet, Payload};
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::error::ConnectError;
 use super::extract::ConnectContext;
-use super::handler::Work;
+use super::handler::{AnyMiddleware, Work};
 use super::namespace::{self, Handlers, Namespace};
 use super::reason::DisconnectReason;
-use super::running::{Panicked, Running, catch};
+use super::running::{Caught, Panicked, Running, catch};
 use super::server::Server;
 use super::socket::{Socket, Standing};
 use crate::engine::{Application, Delivery, Session};
@@ -104,8 +104,19 @@ impl Application for Connection {
     }
 }
 
+/// However a connection ends, its sockets end with it.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.machine.close().for_each(|socket| socket.departed());
+    }
+}
+
 impl Connection {
     fn packet(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
+        if matches!(packet.payload, Payload::Connect(_)) {
+            // Who was put out just now may come back at once.
+            self.see_off(session, cx);
+        }
         match self.machine.receive(packet, self.server.connection_limits()) {
             Ok(Action::Event { socket, name, id, arguments }) => {
                 self.calls.event(cx, socket, &name, id, arguments);
@@ -120,10 +131,7 @@ impl Connection {
                 let error = ConnectError::new("Too many namespaces (max_namespaces)");
                 send_connect_error(session, namespace, &error);
             }
-            Ok(Action::Left(socket)) => {
-                let reason = DisconnectReason::ClientNamespaceDisconnect;
-                self.calls.disconnected(cx, &socket, reason, CloseDetail::None);
-            }
+            Ok(Action::Left(socket)) => self.left(session, cx, &socket),
             Ok(Action::Ignore) => {}
             Err(violation) => close(session, &violation),
         }
@@ -146,7 +154,8 @@ impl Connection {
         let joined = if handlers.middlewares.is_empty() {
             Some(Ok((socket, Ok(()))))
         } else {
-            self.joining.start(cx, Box::pin(decide(socket, Arc::clone(&handlers))))
+            let server = self.server.clone();
+            self.joining.start(cx, Box::pin(decide(server, socket, Arc::clone(&handlers))))
         };
         if let Some(joined) = joined {
             self.joined(session, cx, joined);
@@ -182,17 +191,36 @@ impl Connection {
         work: Option<Work>,
     ) {
         let namespace: &Namespace = socket.namespace();
-        if !self.machine.accept(namespace.name(), socket.clone()) || !socket.connected() {
+        if !self.machine.accept(namespace.name(), socket.clone()) {
             return socket.departed();
         }
         session.set_application_deadline(None);
-        // Before anybody can broadcast to it: the client waits for this packet first.
+        // Before anybody can send to it: the client waits for this packet first.
         let packet = namespace.encode_connect(socket.id());
         let _ = session.send(packet.into_frames(), Delivery::Reliable);
+        socket.connected();
         namespace.rooms().add(socket.clone());
         if let Some(work) = work {
             self.calls.start(cx, work, socket, "");
         }
+    }
+
+    /// The client left. If the application had put it out already, that is what counts, and all
+    /// that goes with it.
+    fn left(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, socket: &Socket) {
+        let reason = match socket.standing() {
+            Standing::Leaving => DisconnectReason::ServerNamespaceDisconnect,
+            Standing::LeavingForGood => {
+                self.machine.sockets().for_each(|other| other.disconnect(true));
+                self.see_off(session, cx);
+                session.close();
+                DisconnectReason::ServerNamespaceDisconnect
+            }
+            Standing::Connecting | Standing::Connected | Standing::Gone => {
+                DisconnectReason::ClientNamespaceDisconnect
+            }
+        };
+        self.calls.disconnected(cx, socket, reason, CloseDetail::None);
     }
 
     /// Sockets that the application put out since the last time.
@@ -218,22 +246,61 @@ impl Connection {
 }
 
 /// Asks the middlewares in their order, until one refuses.
-async fn decide(socket: Socket, handlers: Arc<Handlers>) -> Joined {
+///
+/// If the client goes away meanwhile, this is dropped, and the socket leaves the rooms that a
+/// middleware has put it into.
+async fn decide(server: Server, socket: Socket, handlers: Arc<Handlers>) -> Joined {
+    let undecided = Undecided { socket: &socket, decided: false };
+    let mut verdict = Ok(());
     for middleware in &handlers.middlewares {
-        let started = catch(|| middleware(&ConnectContext { socket: &socket }));
-        let verdict = match started {
-            Ok(Ok(work)) => work.await,
-            Ok(Err(rejection)) => Err(ConnectError::new(rejection.to_string())),
-            Err(Panicked(message)) => {
-                tracing::error!(?socket, message, "middleware panicked");
-                Err(ConnectError::new("Internal error"))
-            }
-        };
+        verdict = ask(&server, &socket, middleware).await;
         if verdict.is_err() {
-            return (socket, verdict);
+            break;
         }
     }
-    (socket, Ok(()))
+    undecided.decided();
+    (socket, verdict)
+}
+
+struct Undecided<'a> {
+    socket: &'a Socket,
+    decided: bool,
+}
+
+impl Undecided<'_> {
+    fn decided(mut self) {
+        self.decided = true;
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        if !self.decided {
+            self.socket.departed();
+        }
+    }
+}
+
+async fn ask(
+    server: &Server,
+    socket: &Socket,
+    middleware: &AnyMiddleware,
+) -> Result<(), ConnectError> {
+    let started = catch(|| middleware(&ConnectContext { socket }));
+    let panicked = match started {
+        Ok(Ok(work)) => match Caught(work).await {
+            Ok(verdict) => return verdict,
+            Err(panicked) => panicked,
+        },
+        Ok(Err(rejection)) => {
+            let error = ConnectError::new(rejection.to_string());
+            calls::report_rejection(server, rejection, socket, "");
+            return Err(error);
+        }
+        Err(panicked) => panicked,
+    };
+    calls::report_panic(server, panicked, Some(socket), "");
+    Err(ConnectError::new("Internal error"))
 }
 
 fn send_connect_error(session: &Arc<Session>, namespace: &str, error: &ConnectError) {

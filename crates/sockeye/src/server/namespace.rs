@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::{ArcSwap, Guard};
 use sockeye_proto::socket::{AcknowledgementId, EncodeError, Encoded, Encoder, ToArguments};
@@ -30,6 +30,31 @@ struct Inner {
     adapter: Arc<dyn Adapter>,
     acknowledgement_ids: AtomicU64,
     max_pending_acknowledgements: usize,
+    on_drop: Option<OnDrop>,
+}
+
+/// Told the name of a namespace that nobody holds any more.
+pub(super) type OnDrop = Box<dyn Fn(&str) + Send + Sync>;
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(on_drop) = &self.on_drop {
+            on_drop(&self.name);
+        }
+    }
+}
+
+/// A namespace that lives as long as somebody is in it, or holds it.
+pub(super) struct WeakNamespace(Weak<Inner>);
+
+impl WeakNamespace {
+    pub(super) fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 /// The handlers of one namespace, or of all namespaces of a pattern.
@@ -72,6 +97,7 @@ impl Namespace {
         handlers: Arc<SharedHandlers>,
         adapter: Arc<dyn Adapter>,
         max_pending_acknowledgements: usize,
+        on_drop: Option<OnDrop>,
     ) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
@@ -80,7 +106,12 @@ impl Namespace {
             adapter,
             acknowledgement_ids: AtomicU64::new(0),
             max_pending_acknowledgements,
+            on_drop,
         }))
+    }
+
+    pub(super) fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
     }
 
     /// Its name, with the leading slash.

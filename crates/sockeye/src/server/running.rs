@@ -19,7 +19,7 @@ pub(super) struct Running<T> {
 }
 
 /// Work whose panic is a result. Boxed work can be moved, so this can be polled in place.
-struct Caught<T>(Work<T>);
+pub(super) struct Caught<T>(pub(super) Work<T>);
 
 /// The message of a panic.
 #[derive(Debug)]

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
+use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -11,11 +12,12 @@ use super::adapter::{Adapter, InMemoryAdapter};
 use super::broadcast::BroadcastOperator;
 use super::client_files::ClientFiles;
 use super::connection::Connection;
-use super::error::{EmitError, HandlerError};
+use super::error::{EmitError, HandlerError, HandlerErrorKind};
 use super::layer::{NotFound, SocketIoLayer, SocketIoService};
-use super::namespace::{Namespace, SharedHandlers};
+use super::namespace::{Namespace, OnDrop, SharedHandlers, WeakNamespace};
 use super::options::{Options, ServerBuilder};
 use super::rooms::RoomNames;
+use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::engine::{Connector, Engine, Session};
 
@@ -46,8 +48,8 @@ struct Inner {
     options: Options,
     engine: OnceLock<Engine<SocketIo>>,
     adapter: Arc<dyn Adapter>,
-    namespaces: RwLock<HashMap<Box<str>, Namespace, RandomState>>,
-    patterns: RwLock<Vec<Pattern>>,
+    namespaces: RwLock<HashMap<Box<str>, Entry, RandomState>>,
+    patterns: ArcSwap<Vec<Pattern>>,
     on_error: RwLock<Option<Arc<ErrorHook>>>,
     closing: AtomicBool,
     closed: tokio::sync::Notify,
@@ -55,11 +57,27 @@ struct Inner {
 
 type ErrorHook = dyn Fn(&HandlerError) + Send + Sync;
 
+/// A namespace by its name.
+enum Entry {
+    /// The program asked for it: it stays.
+    Kept(Namespace),
+    /// A client asked for it: it goes when nobody holds it any more.
+    Made(WeakNamespace),
+}
+
+impl Entry {
+    fn namespace(&self) -> Option<Namespace> {
+        match self {
+            Self::Kept(namespace) => Some(namespace.clone()),
+            Self::Made(namespace) => namespace.upgrade(),
+        }
+    }
+}
+
 /// Namespaces that are made when a client asks for them.
+#[derive(Clone)]
 struct Pattern {
-    matches: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    /// Carries the handlers; nobody is ever in it.
-    parent: Namespace,
+    matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     handlers: Arc<SharedHandlers>,
 }
 
@@ -94,7 +112,7 @@ impl Server {
             engine: OnceLock::new(),
             adapter: Arc::new(InMemoryAdapter),
             namespaces: RwLock::default(),
-            patterns: RwLock::default(),
+            patterns: ArcSwap::default(),
             on_error: RwLock::default(),
             closing: AtomicBool::new(false),
             closed: tokio::sync::Notify::new(),
@@ -109,24 +127,34 @@ impl Server {
     /// (S-032).
     pub fn of(&self, name: &str) -> Namespace {
         let name = if name.starts_with('/') { name } else { &format!("/{name}") };
-        if let Some(namespace) = self.0.namespaces.read().get(name) {
+        if let Some(Entry::Kept(namespace)) = self.0.namespaces.read().get(name) {
             return namespace.clone();
         }
         let handlers = self.pattern_handlers(name).unwrap_or_default();
-        self.insert(name, handlers)
+        let mut namespaces = self.0.namespaces.write();
+        let known = namespaces.get(name).and_then(Entry::namespace);
+        let namespace = known.unwrap_or_else(|| self.namespace(name, &handlers, None));
+        namespaces.insert(name.into(), Entry::Kept(namespace.clone()));
+        namespace
     }
 
     /// Namespaces whose names satisfy `matches`; each exists from the first client on that asks
-    /// for it, with the handlers that are given to the one returned here (S-034).
+    /// for it, until the last has left, with the handlers that are given to the one returned here
+    /// (S-034).
     ///
     /// Patterns are tried in the order in which they were given; namespaces that exist go first.
+    /// The names are chosen by clients, up to 1 KiB long; a `matches` that panics says no.
     pub fn of_matching(&self, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
-        let mut patterns = self.0.patterns.write();
         let handlers = Arc::<SharedHandlers>::default();
-        let parent = self.namespace(&format!("/_{}", patterns.len()), &handlers);
-        let matches = Box::new(matches);
-        patterns.push(Pattern { matches, parent: parent.clone(), handlers });
-        parent
+        let pattern = Pattern { matches: Arc::new(matches), handlers: Arc::clone(&handlers) };
+        self.0.patterns.rcu(|patterns| {
+            let mut patterns = Vec::clone(patterns);
+            patterns.push(pattern.clone());
+            patterns
+        });
+        // It carries the handlers; nobody is ever in it.
+        let name = format!("/_{}", self.0.patterns.load().len() - 1);
+        self.namespace(&name, &handlers, None)
     }
 
     /// Sends an event to all sockets of the namespace `/`.
@@ -229,40 +257,76 @@ impl Server {
 
     /// The namespace that a client asks for, if it exists or a pattern lets it.
     pub(super) fn find(&self, name: &str) -> Option<Namespace> {
-        if let Some(namespace) = self.0.namespaces.read().get(name) {
-            return Some(namespace.clone());
+        let known = self.0.namespaces.read().get(name).and_then(Entry::namespace);
+        if known.is_some() {
+            return known;
         }
         let handlers = self.pattern_handlers(name)?;
-        Some(self.insert(name, handlers))
+        Some(self.make(name, &handlers))
     }
 
+    /// Tells who wants to know. A hook that panics is only logged.
     pub(super) fn report(&self, error: &HandlerError) {
-        tracing::warn!(%error, "handler failed");
-        let report = self.0.on_error.read().clone();
-        if let Some(report) = report {
-            report(error);
+        match error.kind {
+            // A client can send as many of these as it likes.
+            HandlerErrorKind::Arguments(_) => tracing::debug!(%error, "handler not called"),
+            _ => tracing::warn!(%error, "handler failed"),
+        }
+        let hook = self.0.on_error.read().clone();
+        if let Some(hook) = hook
+            && let Err(Panicked(message)) = catch(|| hook(error))
+        {
+            tracing::error!(message, "the on_error hook panicked");
         }
     }
 
     fn pattern_handlers(&self, name: &str) -> Option<Arc<SharedHandlers>> {
-        let patterns = self.0.patterns.read();
-        let pattern = patterns.iter().find(|pattern| (pattern.matches)(name))?;
-        debug_assert!(pattern.parent.sockets().is_empty());
-        Some(Arc::clone(&pattern.handlers))
+        let patterns = self.0.patterns.load_full();
+        let accepts = |pattern: &&Pattern| {
+            catch(|| (pattern.matches)(name)).unwrap_or_else(|Panicked(message)| {
+                tracing::error!(name, message, "a namespace pattern panicked");
+                false
+            })
+        };
+        patterns.iter().find(accepts).map(|pattern| Arc::clone(&pattern.handlers))
     }
 
     /// Of two that ask at once, one makes the namespace and both get it.
-    fn insert(&self, name: &str, handlers: Arc<SharedHandlers>) -> Namespace {
+    fn make(&self, name: &str, handlers: &Arc<SharedHandlers>) -> Namespace {
         let mut namespaces = self.0.namespaces.write();
-        let namespace =
-            namespaces.entry(name.into()).or_insert_with(|| self.namespace(name, &handlers));
-        namespace.clone()
+        if let Some(known) = namespaces.get(name).and_then(Entry::namespace) {
+            return known;
+        }
+        let server = Arc::downgrade(&self.0);
+        let forget: OnDrop = Box::new(move |name| {
+            if let Some(server) = server.upgrade() {
+                Self(server).forget(name);
+            }
+        });
+        let namespace = self.namespace(name, handlers, Some(forget));
+        namespaces.insert(name.into(), Entry::Made(namespace.downgrade()));
+        namespace
     }
 
-    fn namespace(&self, name: &str, handlers: &Arc<SharedHandlers>) -> Namespace {
+    /// Nobody holds a namespace of this name any more, unless it has been made again.
+    fn forget(&self, name: &str) {
+        let mut namespaces = self.0.namespaces.write();
+        if let Some(Entry::Made(namespace)) = namespaces.get(name)
+            && namespace.is_dead()
+        {
+            namespaces.remove(name);
+        }
+    }
+
+    fn namespace(
+        &self,
+        name: &str,
+        handlers: &Arc<SharedHandlers>,
+        on_drop: Option<OnDrop>,
+    ) -> Namespace {
         let adapter = Arc::clone(&self.0.adapter);
         let pending = self.0.options.max_pending_acknowledgements;
-        Namespace::new(name, Arc::clone(handlers), adapter, pending)
+        Namespace::new(name, Arc::clone(handlers), adapter, pending, on_drop)
     }
 }
 
@@ -275,9 +339,7 @@ pub(crate) struct SocketIo {
 impl Connector for SocketIo {
     type Application = Connection;
 
-    fn connect(&self, session: &Arc<Session>) -> Connection {
-        // Who serves requests holds the server.
-        let server = self.server.upgrade().expect("a server that is served exists");
-        Connection::new(Server(server), session)
+    fn connect(&self, session: &Arc<Session>) -> Option<Connection> {
+        Some(Connection::new(Server(self.server.upgrade()?), session))
     }
 }

@@ -168,19 +168,17 @@ impl Socket {
     ) -> AwaitAcknowledgement<T> {
         let id = self.0.namespace.next_acknowledgement_id();
         match self.0.namespace.encode_event(event, Some(id), &arguments) {
-            Ok(packet) => self.await_answer(id, &packet),
+            Ok(packet) => self.await_answer(id, &packet, Delivery::Reliable),
             Err(error) => AwaitAcknowledgement::failed(error.into()),
         }
     }
 
     /// Enters rooms. A socket that is gone enters none.
     pub fn join(&self, rooms: impl RoomNames) {
-        let mut state = self.0.state.lock();
-        if state.gone {
-            return;
-        }
         rooms.for_each_name(|room| {
-            if room != self.id()
+            let mut state = self.0.state.lock();
+            if !state.gone
+                && room != self.id()
                 && let Some(name) = self.0.namespace.rooms().join(room, self)
             {
                 state.rooms.push(name);
@@ -190,8 +188,8 @@ impl Socket {
 
     /// Leaves rooms.
     pub fn leave(&self, rooms: impl RoomNames) {
-        let mut state = self.0.state.lock();
         rooms.for_each_name(|room| {
+            let mut state = self.0.state.lock();
             if let Some(place) = state.rooms.iter().position(|name| **name == *room) {
                 state.rooms.swap_remove(place);
                 self.0.namespace.rooms().leave(room, &self.0.id);
@@ -262,9 +260,14 @@ impl Socket {
 
     /// Keeps a value with the socket, instead of any other of its type.
     pub fn set_data<T: Any + Send + Sync>(&self, value: T) {
+        let mut value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         let mut state = self.0.state.lock();
-        state.data.retain(|known| !known.is::<T>());
-        state.data.push(Arc::new(value));
+        match state.data.iter_mut().find(|known| known.is::<T>()) {
+            Some(known) => std::mem::swap(known, &mut value),
+            None => return state.data.push(value),
+        }
+        // The value that was there is dropped after the lock: its `Drop` may be anybody's.
+        drop(state);
     }
 
     /// The value of this type that is kept with the socket.
@@ -326,9 +329,9 @@ impl Socket {
         Standing::from_number(self.0.standing.load(Ordering::Acquire))
     }
 
-    /// The client is in. `false` if the socket is gone already.
-    pub(super) fn connected(&self) -> bool {
-        self.change(Standing::Connecting, Standing::Connected)
+    /// The client is in.
+    pub(super) fn connected(&self) {
+        self.change(Standing::Connecting, Standing::Connected);
     }
 
     /// The socket is out, for whatever reason: it leaves its rooms, and no answer will come.
@@ -342,12 +345,13 @@ impl Socket {
         &self,
         id: AcknowledgementId,
         packet: &Encoded,
+        delivery: Delivery,
     ) -> AwaitAcknowledgement<T> {
         let (sender, answer) = oneshot::channel();
         if let Err(error) = self.expect_answer(id, sender) {
             return AwaitAcknowledgement::failed(error);
         }
-        if let Err(error) = self.send_shared(packet, Delivery::Reliable) {
+        if let Err(error) = self.send_shared(packet, delivery) {
             self.give_up(id);
             return AwaitAcknowledgement::failed(error);
         }

@@ -4,6 +4,9 @@ use super::{CloseDetail, CloseReason, Control, Deadline, Output, Session};
 use crate::Moment;
 use crate::engine::Revision;
 
+/// So many times in a row a pong may be late because the driver does not read.
+const MOST_EXCUSED: u8 = 10;
+
 impl Session {
     pub(super) fn start_heartbeat(&mut self, now: Moment) {
         match self.revision {
@@ -23,6 +26,7 @@ impl Session {
         match self.revision {
             Revision::Four => {
                 self.deadlines.clear(Deadline::Pong);
+                self.pongs_excused = 0;
                 self.schedule_ping(now);
             }
             Revision::Three => self.wrong_direction(now),
@@ -45,6 +49,15 @@ impl Session {
         let waiting = self.revision == Revision::Four && self.deadlines.is_set(Deadline::Pong);
         if waiting && !self.pong_refreshed {
             self.pong_refreshed = true;
+            self.deadlines.set(Deadline::Pong, now.after(self.timing.ping_timeout));
+        }
+    }
+
+    /// What was not read cannot be late; but a driver that never reads again must not keep a peer
+    /// for ever that may be gone.
+    pub(super) fn excuse_pong(&mut self, now: Moment) {
+        if self.deadlines.is_set(Deadline::Pong) && self.pongs_excused < MOST_EXCUSED {
+            self.pongs_excused += 1;
             self.deadlines.set(Deadline::Pong, now.after(self.timing.ping_timeout));
         }
     }

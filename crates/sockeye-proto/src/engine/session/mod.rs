@@ -47,7 +47,7 @@ pub enum Input {
         /// Whether the outbox has packets.
         queued: bool,
     },
-    /// The waiting GET was given up by the client (E-061).
+    /// A GET was given up by the client before its answer was taken (E-061).
     PollAborted,
     /// A POST arrived; its body may still be on the way.
     Post,
@@ -87,6 +87,9 @@ pub enum Input {
     Queued,
     /// The application ends the session, after what is queued (E-092).
     Close,
+    /// The driver has not read for a while, for a reason that is not the peer's: a pong may lie
+    /// unread.
+    Unread,
     /// A moment passed that [`Session::deadline`] had named.
     DeadlinePassed,
 }
@@ -180,6 +183,7 @@ pub struct Session {
     phase: Phase,
     candidate: Candidate,
     pong_refreshed: bool,
+    pongs_excused: u8,
 }
 
 impl Session {
@@ -204,6 +208,7 @@ impl Session {
             phase: Phase::Open,
             candidate: Candidate::None,
             pong_refreshed: false,
+            pongs_excused: 0,
         };
         session.start_heartbeat(now);
         session
@@ -231,6 +236,7 @@ impl Session {
             | Input::LinkFailed { link: Link::Candidate, .. } => self.give_up_candidate(),
             Input::Queued => self.queued(),
             Input::Close => self.close(now),
+            Input::Unread => self.excuse_pong(now),
             Input::DeadlinePassed => self.deadline_passed(now),
         }
         self.finish_overlap(now);

@@ -76,10 +76,10 @@ impl Session {
         }
     }
 
+    /// Also after it was answered: what the answer held has not reached the client then.
     pub(super) fn poll_aborted(&mut self) {
-        if let Transport::Polling(polling) = &mut self.transport
-            && std::mem::take(&mut polling.poll)
-        {
+        if let Transport::Polling(polling) = &mut self.transport {
+            polling.poll = false;
             self.end_at_once(CloseReason::TransportError, CloseDetail::PollAborted);
         }
     }

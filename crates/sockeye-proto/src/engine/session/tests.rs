@@ -104,6 +104,19 @@ mod heartbeat {
     }
 
     #[test]
+    fn a_pong_that_was_not_read_is_not_late_but_not_for_ever() {
+        let mut story = websocket();
+        story.after(300, &[Send(Control::Ping)]);
+        for _ in 0..10 {
+            story.waits(150).when(Input::Unread, &[]);
+        }
+        story
+            .waits(150)
+            .when(Input::Unread, &[])
+            .after(50, &[Ended(CloseReason::PingTimeout, CloseDetail::None), CloseLink]);
+    }
+
+    #[test]
     fn e_079_a_client_ping_in_revision_4_is_an_error_an_unasked_pong_is_not() {
         websocket()
             .receives(Received::Pong, &[])
@@ -205,10 +218,10 @@ mod polling_rules {
     }
 
     #[test]
-    fn a_get_that_was_answered_can_no_longer_be_aborted() {
+    fn e_061_a_get_whose_answer_was_not_taken_ends_the_session_too() {
         polling()
             .when(Input::Poll { queued: true }, &[AnswerPoll(PollAnswer::Queued)])
-            .when(Input::PollAborted, &[]);
+            .when(Input::PollAborted, &[Ended(TRANSPORT_ERROR, CloseDetail::PollAborted), Release]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Candidate, Link, Session, State};
 use crate::engine::io::{self, Writer};
+use crate::engine::outbox::Outbox;
 
 /// Where the body goes that answers a waiting GET.
 pub(in crate::engine) type PollReply = oneshot::Sender<Vec<u8>>;
@@ -96,7 +97,10 @@ impl Session {
     }
 
     fn answer_probe(&self, state: &mut State) {
-        if let Some(candidate) = &mut state.candidate {
+        // One answer that waits is enough for any number of probes.
+        if let Some(candidate) = &mut state.candidate
+            && candidate.outbox.is_empty()
+        {
             candidate.outbox.push(self.shared().control_frames.probe.clone());
             candidate.write();
             self.driver().wake();
@@ -109,6 +113,7 @@ impl Session {
             let code = state.close_code.take();
             candidate.outbox.push(Frame::close(code, ""));
             candidate.write();
+            state.last_words = candidate.last_words();
             self.driver().wake();
         }
     }
@@ -131,8 +136,11 @@ impl Session {
 
     fn release(self: &Arc<Self>, state: &mut State) {
         self.flush(state);
-        state.link = Link::Gone;
-        state.outbox.clear();
+        let queued = std::mem::take(&mut state.outbox);
+        let link = std::mem::replace(&mut state.link, Link::Gone);
+        if let Link::WebSocket(Writer::Driver) = link {
+            state.last_words = queued;
+        }
         state.candidate = None;
         if let Some(Post::Arriving(reader)) = state.post.take().map(|post| *post) {
             reader.wake();
@@ -143,6 +151,14 @@ impl Session {
 }
 
 impl Candidate {
+    /// What the driver has to write when it lets go of the candidate.
+    pub(super) fn last_words(self) -> Outbox {
+        match self.writer {
+            Writer::Driver => self.outbox,
+            Writer::Tcp(_) | Writer::Shut => Outbox::new(),
+        }
+    }
+
     pub(super) fn write(&mut self) {
         if let Writer::Tcp(half) = &self.writer {
             // What a fresh socket does not take at once, it will not take at all: the candidate

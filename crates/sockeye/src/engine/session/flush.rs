@@ -40,6 +40,7 @@ impl Session {
         if outbox.is_empty() || *blocked {
             return;
         }
+        let queued = outbox.bytes();
         let result = match link {
             Link::Polling(_) => {
                 self.handle(state, Input::Queued);
@@ -51,7 +52,7 @@ impl Session {
             Link::WebSocket(Writer::Driver) => return self.driver().wake(),
             Link::WebSocket(Writer::Shut) | Link::Gone => return outbox.clear(),
         };
-        self.written(state, result);
+        self.written(state, queued, result);
         if state.blocked {
             self.driver().wake();
         }
@@ -65,10 +66,11 @@ impl Session {
             return;
         }
         let Link::WebSocket(Writer::Tcp(half)) = link else { return };
+        let queued = outbox.bytes();
         let result = outbox
             .write_with(|slices| at_once(Pin::new(&mut *half).poll_write_vectored(cx, slices)));
         state.blocked = false;
-        self.written(&mut state, result);
+        self.written(&mut state, queued, result);
     }
 
     /// The same for a stream that only the driver can write to.
@@ -83,19 +85,21 @@ impl Session {
             // A failed write shows itself when the candidate is read.
             let _ = write_foreign(&mut candidate.outbox, stream, cx);
         }
-        if !matches!(link, Link::WebSocket(Writer::Driver)) {
-            return;
+        if let Link::WebSocket(Writer::Driver) = link {
+            let queued = outbox.bytes();
+            let result = write_foreign(outbox, stream, cx);
+            state.blocked = false;
+            self.written(&mut state, queued, result);
         }
-        let result = write_foreign(outbox, stream, cx);
-        state.blocked = false;
-        self.written(&mut state, result);
         if matches!(state.link, Link::WebSocket(Writer::Shut)) {
             // Its end is awaited by reading.
             let _ = Pin::new(stream).poll_shutdown(cx);
         }
     }
 
-    fn written(self: &Arc<Self>, state: &mut State, result: io::Result<()>) {
+    /// What became of an attempt to write, before which so many bytes were queued.
+    fn written(self: &Arc<Self>, state: &mut State, queued: usize, result: io::Result<()>) {
+        state.progress |= state.outbox.bytes() < queued;
         self.resume(state);
         match result {
             Ok(()) if state.closing => {

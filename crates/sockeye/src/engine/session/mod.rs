@@ -153,6 +153,14 @@ impl Session {
         self.handle(&mut state, Input::Close);
     }
 
+    /// Ends the session because nobody serves it any more.
+    pub(super) fn abandon(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if !state.is_released() {
+            self.handle(&mut state, Input::LinkClosed { link: LinkName::Active });
+        }
+    }
+
     /// Has the driver call [`Application::poll`](super::Application::poll) soon.
     pub fn wake(&self) {
         self.driver.wake();
@@ -219,6 +227,9 @@ impl Session {
             self.driver.wake();
         }
         if state.machine.deadline().is_some_and(|deadline| deadline <= now) {
+            if state.take_excuse() {
+                self.handle(&mut state, Input::Unread);
+            }
             self.handle(&mut state, Input::DeadlinePassed);
         }
         self.reschedule(&mut state);
@@ -229,6 +240,7 @@ impl Session {
         let mut state = self.lock();
         state.close_code = Some(code);
         self.handle(&mut state, Input::LinkFailed { link, detail });
+        state.close_code = None;
     }
 
     pub(super) const fn key(&self) -> &Id {

@@ -48,13 +48,13 @@ impl Session {
             }
             LinkName::Active => {}
             LinkName::Candidate => {
-                if let Some(candidate) = &mut state.candidate {
+                if let Some(mut candidate) = state.candidate.take() {
                     candidate.outbox.push(answer);
                     candidate.write();
+                    state.last_words = candidate.last_words();
                 }
             }
         }
-        state.drop_candidate_if(link);
         self.handle(&mut state, Input::LinkClosed { link });
     }
 
@@ -69,9 +69,10 @@ impl Session {
             candidate.outbox.push(Frame::close(None, ""));
             candidate.write();
             if let Some((reader, _)) = candidate.reader.take() {
-                tokio::spawn(linger(reader));
+                tokio::spawn(linger(reader, candidate.last_words()));
             }
         } else {
+            state.candidates += 1;
             state.candidate = Some(candidate);
             self.driver.wake();
         }

@@ -30,6 +30,14 @@ pub(in crate::engine) struct State {
     /// So much is queued that the driver takes nothing more from the peer until some of it is
     /// written.
     pub(super) paused: bool,
+    /// The application can take nothing more now, so the driver does not read.
+    pub(in crate::engine) busy: bool,
+    /// Something was written since the driver paused.
+    pub(super) progress: bool,
+    /// What a stream that only the driver can write to is still to be sent when it is let go.
+    pub(in crate::engine) last_words: Outbox,
+    /// Counts candidates, so that one is never taken for another.
+    pub(in crate::engine) candidates: u32,
     /// The close frame is queued: when it is written, writing is over.
     pub(in crate::engine) closing: bool,
 }
@@ -67,6 +75,10 @@ impl State {
             corked: false,
             blocked: false,
             paused: false,
+            busy: false,
+            progress: false,
+            last_words: Outbox::new(),
+            candidates: 0,
             closing: false,
         }
     }
@@ -86,12 +98,30 @@ impl State {
         self.ended.take()
     }
 
-    /// Whether the WebSocket that was this link still matters.
-    pub(in crate::engine) const fn reads(&self, link: LinkName) -> bool {
+    /// Whether the WebSocket that was this link, and the `serial`th candidate, still matters.
+    pub(in crate::engine) const fn reads(&self, link: LinkName, serial: u32) -> bool {
         match (&self.link, link) {
             (Link::WebSocket(_), LinkName::Active) => true,
-            (Link::Polling(_), LinkName::Candidate) => self.candidate.is_some(),
+            (Link::Polling(_), LinkName::Candidate) => {
+                self.candidate.is_some() && self.candidates == serial
+            }
             _ => false,
+        }
+    }
+
+    /// Whether the driver has not read for a reason that is not the peer's: the application was
+    /// busy, or the peer is reading what is queued.
+    pub(super) const fn take_excuse(&mut self) -> bool {
+        let reading = self.paused && self.progress;
+        self.progress = false;
+        self.busy || reading
+    }
+
+    /// Leaves the body of a POST for the driver. Once the session is over it is dropped, and with it
+    /// the sender on which its request waits.
+    pub(in crate::engine) fn leave_post(&mut self, post: Post) {
+        if !self.is_released() {
+            self.post = Some(Box::new(post));
         }
     }
 
