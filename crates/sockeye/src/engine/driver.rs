@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::Moment;
 use sockeye_proto::engine::{
-    CloseDetail, Input, Link as LinkName, Message, Packet, PayloadDecoder, Received,
+    CloseDetail, Input, Link as LinkName, Packet, PayloadDecoder, Received,
 };
 use sockeye_proto::websocket::{DecodeError, Decoder, Limits, Message as Frame, Role};
 
@@ -115,8 +115,9 @@ impl<A: Application> Driver<A> {
     /// application can take it; a WebSocket that was opened for the session. Lets go of one that
     /// the session has done with.
     fn take_work(&mut self, cx: &mut Context<'_>) {
-        let ready = self.payload.is_none() && self.may_read();
+        let ready = self.payload.is_none() && self.application.is_ready();
         let mut state = self.session.lock();
+        let ready = ready && self.session.takes_more(&mut state);
         let post = if ready { state.take_post() } else { None };
         let candidate = state.candidate.as_mut().and_then(|candidate| candidate.reader.take());
         let unwanted =
@@ -212,7 +213,7 @@ impl<A: Application> Driver<A> {
             self.busy = !ready;
             self.session.lock().busy = !ready;
         }
-        ready && self.session.takes_more()
+        ready && self.session.takes_more(&mut self.session.lock())
     }
 
     /// Goes on with what was read before.
@@ -341,19 +342,20 @@ fn deliver<A: Application>(
     link: &mut LinkName,
     packet: Packet<'_>,
 ) {
+    let packet = match (*link, packet) {
+        (LinkName::Active, Packet::Message(message)) => {
+            let taken = session.lock().machine.takes_message(now);
+            if taken {
+                application.message(session, cx, message);
+            }
+            return;
+        }
+        (_, other) => Received::from(&other),
+    };
     let mut state = session.lock();
-    let received = Received::from(&packet);
-    let verdict =
-        session.handle_at(now, &mut state, Input::Packet { link: *link, packet: received });
+    session.handle_at(now, &mut state, Input::Packet { link: *link, packet });
     if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {
         *link = LinkName::Active;
-    }
-    drop(state);
-    if verdict.deliver
-        && let Packet::Message(message) = packet
-    {
-        let message: Message<'_> = message;
-        application.message(session, cx, message);
     }
 }
 

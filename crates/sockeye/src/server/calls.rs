@@ -152,9 +152,11 @@ fn cached<'a>(
     last: &'a mut Option<(Namespace, HandlersCache)>,
     namespace: &Namespace,
 ) -> &'a Arc<Handlers> {
-    let known = last.take().filter(|(known, _)| known == namespace);
-    let (_, cache) = last.insert(known.unwrap_or_else(|| {
+    if last.as_ref().is_some_and(|(known, _)| known != namespace) {
+        *last = None;
+    }
+    let (_, cache) = last.get_or_insert_with(|| {
         (namespace.clone(), Cache::new(Arc::clone(namespace.shared_handlers())))
-    }));
+    });
     cache.load()
 }

@@ -16,9 +16,8 @@ impl Session {
     /// Whether the driver should take something from the peer now: not while half of what may be
     /// queued for it is. A peer that asks faster than it reads the answers is slowed down, not
     /// disconnected. `false` has the driver woken when that has changed.
-    pub(in crate::engine) fn takes_more(&self) -> bool {
-        let mut state = self.lock();
-        state.paused = state.machine.is_open() && self.is_congested(&state);
+    pub(in crate::engine) fn takes_more(&self, state: &mut State) -> bool {
+        state.paused = state.machine.is_open() && self.is_congested(state);
         !state.paused
     }
 
