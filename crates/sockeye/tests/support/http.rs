@@ -1,0 +1,152 @@
+//! HTTP/1.1 written by hand, and long-polling over it.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::within;
+
+/// A connection that speaks HTTP/1.1 and is kept alive.
+#[derive(Debug)]
+pub(crate) struct Http<S = TcpStream> {
+    stream: S,
+    buffer: Vec<u8>,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Http {
+    /// Connects.
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("the server listens"))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
+    pub(crate) const fn over(stream: S) -> Self {
+        Self { stream, buffer: Vec::new() }
+    }
+
+    pub(crate) async fn get(&mut self, target: &str) -> Response {
+        self.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        self.receive(target).await
+    }
+
+    pub(crate) async fn post(&mut self, target: &str, body: &str) -> Response {
+        let head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\n");
+        self.send(&format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+        self.receive(target).await
+    }
+
+    /// Writes bytes.
+    pub(crate) async fn send(&mut self, text: &str) {
+        let written = within("a request to be taken", self.stream.write_all(text.as_bytes()));
+        written.await.expect("the server takes a request");
+    }
+
+    /// Reads a response that says how long it is.
+    pub(crate) async fn receive(&mut self, what: &str) -> Response {
+        let head = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+                break String::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
+            }
+            self.read_more(what).await;
+        };
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.map_or(0, |length| length.parse().expect("a number"));
+        while self.buffer.len() < length {
+            self.read_more(what).await;
+        }
+        let body = self.buffer.drain(..length).collect();
+        Response {
+            status: status.expect("a status"),
+            body: String::from_utf8(body).expect("a body in UTF-8"),
+        }
+    }
+
+    /// The stream, for another protocol. Whatever was read too far is lost.
+    pub(crate) fn into_stream(self) -> S {
+        self.stream
+    }
+
+    async fn read_more(&mut self, what: &str) {
+        let read = self.stream.read_buf(&mut self.buffer);
+        let count = within(format!("the answer to {what}"), read).await.expect("an answer");
+        assert!(count > 0, "awaited the answer to {what}; the connection ended");
+    }
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// A session over long-polling.
+#[derive(Debug)]
+pub(crate) struct Polling<S = TcpStream> {
+    polls: Http<S>,
+    posts: Http<S>,
+    target: String,
+    /// The id of the session.
+    pub(crate) sid: String,
+}
+
+impl Polling {
+    /// Opens a session.
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let (polls, posts) = (Http::open(address).await, Http::open(address).await);
+        Self::over(polls, posts, "/socket.io/").await
+    }
+
+    /// Opens a session and joins `/`.
+    pub(crate) async fn join(address: SocketAddr) -> Self {
+        let mut polling = Self::open(address).await;
+        polling.post("40").await;
+        let answer = polling.poll().await;
+        assert!(answer.starts_with("40{\"sid\":\""), "awaited 40{{…}}; got {answer}");
+        polling
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Polling<S> {
+    /// Opens a session over two connections: one for GETs, one for POSTs.
+    pub(crate) async fn over(mut polls: Http<S>, posts: Http<S>, path: &str) -> Self {
+        let target = format!("{path}?EIO=4&transport=polling");
+        let open = polls.get(&target).await;
+        assert_eq!(open.status, 200, "a handshake: {}", open.body);
+        let sid = open.body.split('"').nth(3).expect("a sid in the OPEN packet").to_owned();
+        Self { polls, posts, target: format!("{target}&sid={sid}"), sid }
+    }
+
+    /// Awaits what the server has to say.
+    pub(crate) async fn poll(&mut self) -> String {
+        self.start_poll().await;
+        self.finish_poll().await
+    }
+
+    /// Sends a GET.
+    pub(crate) async fn start_poll(&mut self) {
+        let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.target);
+        self.polls.send(&request).await;
+    }
+
+    /// Awaits the answer to it.
+    pub(crate) async fn finish_poll(&mut self) -> String {
+        let response = self.polls.receive("a poll").await;
+        assert_eq!(response.status, 200, "a poll: {}", response.body);
+        response.body
+    }
+
+    /// Sends packets.
+    pub(crate) async fn post(&mut self, payload: &str) {
+        let response = self.posts.post(&self.target, payload).await;
+        assert_eq!((response.status, response.body.as_str()), (200, "ok"), "POST {payload}");
+    }
+}

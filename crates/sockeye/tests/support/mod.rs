@@ -1,0 +1,123 @@
+//! A server on the loopback interface, and clients that hold dialogues with it.
+//!
+//! Every wait has a deadline and says what it waited for.
+
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
+
+mod http;
+mod pattern;
+mod websocket;
+
+pub(crate) use http::{Http, Polling};
+pub(crate) use websocket::{Client, Incoming};
+
+use std::fmt::{Debug, Display};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::Location;
+use std::time::Duration;
+
+use sockeye::Server;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// The longest that anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serves `io` on a free port.
+pub(crate) async fn serve(io: &Server) -> SocketAddr {
+    serve_until_closed(io).await.0
+}
+
+/// The same, with what ends when `serve` returns.
+pub(crate) async fn serve_until_closed(io: &Server) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let io = io.clone();
+    (address, tokio::spawn(async move { io.serve(listener).await }))
+}
+
+/// Waits for `future`, but not for ever.
+#[track_caller]
+pub(crate) fn within<F: Future>(what: impl Display, future: F) -> impl Future<Output = F::Output> {
+    let place = Location::caller();
+    async move {
+        match timeout(PATIENCE, future).await {
+            Ok(output) => output,
+            Err(_) => panic!("{place}: awaited {what}; nothing within {PATIENCE:?}"),
+        }
+    }
+}
+
+/// Waits until `is_so`: for what changes without an event.
+#[track_caller]
+pub(crate) fn eventually(
+    what: impl Display,
+    mut is_so: impl FnMut() -> bool,
+) -> impl Future<Output = ()> {
+    within(what, async move {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+}
+
+/// What handlers have to tell their test.
+pub(crate) struct Log<T> {
+    entries: mpsc::UnboundedReceiver<T>,
+}
+
+/// Writes into a [`Log`].
+pub(crate) struct Pen<T>(mpsc::UnboundedSender<T>);
+
+/// A log that handlers write and the test reads.
+pub(crate) fn log<T>() -> (Pen<T>, Log<T>) {
+    let (pen, entries) = mpsc::unbounded_channel();
+    (Pen(pen), Log { entries })
+}
+
+impl<T> Clone for Pen<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Pen<T> {
+    /// Writes an entry; when the test is over, to nobody.
+    pub(crate) fn write(&self, entry: impl Into<T>) {
+        let _ = self.0.send(entry.into());
+    }
+}
+
+impl<T: Debug> Log<T> {
+    /// The next entry.
+    #[track_caller]
+    pub(crate) fn next(&mut self, what: impl Display) -> impl Future<Output = T> {
+        let next = within(what, self.entries.recv());
+        async move { next.await.expect("somebody can still write") }
+    }
+
+    /// Awaits this entry.
+    #[track_caller]
+    pub(crate) fn expect<E: Debug>(&mut self, entry: E) -> impl Future<Output = ()>
+    where
+        T: PartialEq<E>,
+    {
+        let place = Location::caller();
+        let next = self.next(format!("{entry:?} in the log"));
+        async move {
+            let got = next.await;
+            assert!(got == entry, "{place}: awaited {entry:?} in the log; got {got:?}");
+        }
+    }
+
+    /// Fails if there is an entry now. Something that comes later must have been awaited before.
+    #[track_caller]
+    pub(crate) fn expect_nothing(&mut self) {
+        if let Ok(entry) = self.entries.try_recv() {
+            panic!("awaited nothing in the log; got {entry:?}");
+        }
+    }
+}
