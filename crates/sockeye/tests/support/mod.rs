@@ -17,11 +17,16 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::time::Duration;
 
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use sockeye::Server;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tower_service::Service;
 
 /// The longest that anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -120,4 +125,18 @@ impl<T: Debug> Log<T> {
             panic!("awaited nothing in the log; got {entry:?}");
         }
     }
+}
+
+/// Serves `io` on a stream that is no TCP socket.
+pub(crate) fn serve_stream<S>(io: &Server, stream: S) -> JoinHandle<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = io.service();
+    let service = service_fn(move |request| service.clone().call(request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::spawn(async move {
+        // How it ends is seen at the other end.
+        let _ = connection.with_upgrades().await;
+    })
 }
