@@ -280,7 +280,7 @@ async fn a_panic_ends_neither_process_nor_connection_and_is_reported() {
     client.expect(r#"432["still here"]"#).await;
 }
 
-/// What is reported of a handler names it, also when it fails late.
+/// Also of a handler that fails late the report says which it was.
 #[tokio::test]
 async fn a_late_panic_is_reported_with_event_and_socket() {
     let io = Server::new();
@@ -426,7 +426,7 @@ fn waiting_handlers(limit: usize) -> (Server, Log<usize>, Arc<Semaphore>) {
         let (pen, gate) = (pen.clone(), Arc::clone(&gate));
         async move {
             pen.write(number);
-            gate.acquire().await.unwrap().forget();
+            gate.acquire().await.expect("it is never closed").forget();
             number
         }
     });

@@ -51,6 +51,19 @@ impl Outbox {
         *self = Self::default();
     }
 
+    /// Throws away what the peer has seen nothing of. A frame of which it has a part must be
+    /// completed, or what comes after it would be taken for the rest.
+    pub(super) fn clear_unstarted(&mut self) {
+        let started = self.frames.front().filter(|_| self.written > 0).cloned();
+        let written = self.written;
+        self.clear();
+        if let Some(frame) = started {
+            self.bytes = frame.len() - written;
+            self.written = written;
+            self.frames.push_back(frame);
+        }
+    }
+
     /// Moves everything into the payload that answers a poll.
     pub(super) fn drain_into(&mut self, payload: &mut PayloadEncoder) {
         for frame in &self.frames {
@@ -167,6 +180,20 @@ mod tests {
                 assert_eq!(outbox.bytes(), 0);
             }
         }
+    }
+
+    #[test]
+    fn a_frame_that_was_begun_is_completed_when_the_rest_is_thrown_away() {
+        let mut outbox = Outbox::default();
+        (0..3).for_each(|n| outbox.push(Frame::binary(&[n; 10])));
+        write(&mut outbox, &[15]);
+        outbox.clear_unstarted();
+        assert_eq!(outbox.bytes(), 9);
+        outbox.push(Frame::close(None, ""));
+        assert_eq!(write(&mut outbox, &[99]), [&[1; 9][..], &[0x88, 0]].concat());
+        outbox.push(Frame::binary(&[7]));
+        outbox.clear_unstarted();
+        assert!(outbox.is_empty());
     }
 
     #[test]

@@ -19,10 +19,18 @@ use crate::engine::CloseDetail;
 /// cannot be called, panic, or are not finished at once.
 pub(super) struct Calls {
     server: Server,
-    running: Running<()>,
+    running: Running<(), Call>,
     /// The handlers of the namespace that had the last event.
     last: Option<(Namespace, HandlersCache)>,
 }
+
+/// What a failed connect handler or middleware is reported under: no event can have this name.
+pub(super) const CONNECT: &str = "connect";
+/// The same of a disconnect handler.
+const DISCONNECT: &str = "disconnect";
+
+/// Whose handler it is, and of which event.
+type Call = (Socket, Box<str>);
 
 /// Sees a change of handlers, and costs no reference while there is none.
 type HandlersCache = Cache<Arc<SharedHandlers>, Arc<Handlers>>;
@@ -45,9 +53,9 @@ impl Calls {
 
     /// Goes on with those that are not finished.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        while let Some(finished) = self.running.poll_next(cx) {
-            if let Err(panicked) = finished {
-                report_panic(&self.server, panicked, None, "");
+        while let Some((finished, call)) = self.running.poll_next(cx) {
+            if let (Err(panicked), Some((socket, event))) = (finished, call) {
+                report_panic(&self.server, panicked, &socket, &event);
             }
         }
     }
@@ -69,7 +77,7 @@ impl Calls {
         match catch(|| handler(&event)) {
             Ok(Ok(work)) => self.start(cx, work, socket, name),
             Ok(Err(rejection)) => report_rejection(&self.server, rejection, socket, name),
-            Err(panicked) => report_panic(&self.server, panicked, Some(socket), name),
+            Err(panicked) => report_panic(&self.server, panicked, socket, name),
         }
     }
 
@@ -81,11 +89,11 @@ impl Calls {
             Ok(Ok(work)) => Ok(Some(work)),
             Ok(Err(rejection)) => {
                 let error = ConnectError::new(rejection.to_string());
-                report_rejection(&self.server, rejection, socket, "");
+                report_rejection(&self.server, rejection, socket, CONNECT);
                 Err(error)
             }
             Err(panicked) => {
-                report_panic(&self.server, panicked, Some(socket), "");
+                report_panic(&self.server, panicked, socket, CONNECT);
                 Err(ConnectError::new("Internal error"))
             }
         }
@@ -103,14 +111,15 @@ impl Calls {
         let handlers = socket.namespace().handlers();
         let Some(handler) = &handlers.disconnect else { return };
         match catch(|| handler(&DisconnectContext { socket, reason, detail })) {
-            Ok(work) => self.start(cx, work, socket, ""),
-            Err(panicked) => report_panic(&self.server, panicked, Some(socket), ""),
+            Ok(work) => self.start(cx, work, socket, DISCONNECT),
+            Err(panicked) => report_panic(&self.server, panicked, socket, DISCONNECT),
         }
     }
 
     pub(super) fn start(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
-        if let Some(Err(panicked)) = self.running.start(cx, work) {
-            report_panic(&self.server, panicked, Some(socket), event);
+        let call = || (socket.clone(), event.into());
+        if let Some(Err(panicked)) = self.running.start(cx, work, call) {
+            report_panic(&self.server, panicked, socket, event);
         }
     }
 }
@@ -126,23 +135,23 @@ pub(super) fn report_rejection(
         Rejection::Arguments(error) => HandlerErrorKind::Arguments(error),
         Rejection::Other(reason) => HandlerErrorKind::Rejected(reason),
     };
-    report(server, kind, Some(socket), event);
+    report(server, kind, socket, event);
 }
 
-/// A handler panicked; of one that was not finished at once it is not known whose it was.
+/// A handler panicked.
 pub(super) fn report_panic(
     server: &Server,
     Panicked(message): Panicked,
-    socket: Option<&Socket>,
+    socket: &Socket,
     event: &str,
 ) {
     report(server, HandlerErrorKind::Panicked(message), socket, event);
 }
 
-fn report(server: &Server, kind: HandlerErrorKind, socket: Option<&Socket>, event: &str) {
+fn report(server: &Server, kind: HandlerErrorKind, socket: &Socket, event: &str) {
     server.report(&HandlerError {
-        namespace: socket.map_or("", |socket| socket.namespace().name()).into(),
-        socket: socket.map_or("", Socket::id).into(),
+        namespace: socket.namespace().name().into(),
+        socket: socket.id().into(),
         event: event.into(),
         kind,
     });

@@ -22,7 +22,7 @@ pub(crate) struct Connection {
     machine: Machine<Socket>,
     decoder: Decoder,
     calls: Calls,
-    joining: Running<Joined>,
+    joining: Running<Joined, ()>,
 }
 
 /// What the middlewares said about a client.
@@ -61,7 +61,7 @@ impl Application for Connection {
 
     fn poll(&mut self, session: &Arc<Session>, cx: &mut Context<'_>) {
         self.calls.poll(cx);
-        while let Some(joined) = self.joining.poll_next(cx) {
+        while let Some((joined, _)) = self.joining.poll_next(cx) {
             self.joined(session, cx, joined);
         }
         self.see_off(session, cx);
@@ -155,7 +155,7 @@ impl Connection {
             Some(Ok((socket, Ok(()))))
         } else {
             let server = self.server.clone();
-            self.joining.start(cx, Box::pin(decide(server, socket, Arc::clone(&handlers))))
+            self.joining.start(cx, Box::pin(decide(server, socket, Arc::clone(&handlers))), || ())
         };
         if let Some(joined) = joined {
             self.joined(session, cx, joined);
@@ -201,7 +201,7 @@ impl Connection {
         socket.connected();
         namespace.rooms().add(socket.clone());
         if let Some(work) = work {
-            self.calls.start(cx, work, socket, "");
+            self.calls.start(cx, work, socket, calls::CONNECT);
         }
     }
 
@@ -294,12 +294,12 @@ async fn ask(
         },
         Ok(Err(rejection)) => {
             let error = ConnectError::new(rejection.to_string());
-            calls::report_rejection(server, rejection, socket, "");
+            calls::report_rejection(server, rejection, socket, calls::CONNECT);
             return Err(error);
         }
         Err(panicked) => panicked,
     };
-    calls::report_panic(server, panicked, Some(socket), "");
+    calls::report_panic(server, panicked, socket, calls::CONNECT);
     Err(ConnectError::new("Internal error"))
 }
 

@@ -123,7 +123,8 @@ pub struct HandlerError {
     pub namespace: Box<str>,
     /// The socket's id.
     pub socket: Box<str>,
-    /// The event's name; empty for a connect or disconnect handler.
+    /// The event's name; `connect` for a connect handler or middleware, `disconnect` for a
+    /// disconnect handler: no event can have these names.
     pub event: Box<str>,
     /// What happened.
     pub kind: HandlerErrorKind,

@@ -1,12 +1,13 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use sockeye_proto::socket::{AcknowledgementId, EncodeError, Encoded, Encoder, ToArguments};
 
 use super::adapter::{Adapter, Flags};
-use super::broadcast::BroadcastOperator;
+use super::broadcast::{AcknowledgedBroadcast, BroadcastOperator};
 use super::error::{ConnectError, EmitError};
 use super::handler::{
     AnyConnectHandler, AnyDisconnectHandler, AnyEventHandler, AnyMiddleware, ConnectHandler,
@@ -197,6 +198,11 @@ impl Namespace {
     /// All sockets on this node.
     pub fn local(&self) -> BroadcastOperator {
         self.all().local()
+    }
+
+    /// All sockets, which are asked for an answer and have so long to give it.
+    pub fn timeout(&self, duration: Duration) -> AcknowledgedBroadcast {
+        self.all().timeout(duration)
     }
 
     /// All sockets; what is sent is dropped for those whose connection is not ready.

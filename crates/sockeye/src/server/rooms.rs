@@ -156,7 +156,10 @@ impl Rooms {
     pub(super) fn for_each(&self, target: &Target, mut visit: impl FnMut(&Socket)) {
         let excepted = self.excepted(target);
         let skipped = |socket: &Socket| {
-            target.sender.as_ref() == Some(socket) || excepted.contains(socket.key())
+            // One that a middleware has put into a room is not there before it is connected.
+            !socket.is_connected()
+                || target.sender.as_ref() == Some(socket)
+                || excepted.contains(socket.key())
         };
         match target.rooms.as_slice() {
             [] => self.everyone().iter().filter(|socket| !skipped(socket)).for_each(visit),

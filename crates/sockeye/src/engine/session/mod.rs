@@ -281,7 +281,7 @@ impl Session {
         if state.outbox.bytes() <= self.shared.options.max_buffered_bytes {
             return Ok(());
         }
-        state.outbox.clear();
+        state.outbox.clear_unstarted();
         let detail = CloseDetail::SlowReader;
         self.handle(state, Input::LinkFailed { link: LinkName::Active, detail });
         Err(SendError::SlowReader)
