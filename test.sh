@@ -33,7 +33,7 @@ rust() {
 node() {
     need node "Install Node.js 20 or later."
     need npm "It comes with Node.js."
-    command node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' ||
+    command node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' ||
         { echo "Node.js $(command node --version) is too old: 20 or later is needed." >&2; exit 1; }
     browser
     step cargo build --release --locked -p conformance --bin contract-server
