@@ -30,8 +30,6 @@ pub(in crate::engine) enum Post {
 /// What the caller of `handle` has to do itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Verdict {
-    /// The message that was reported goes to the application.
-    pub(in crate::engine) deliver: bool,
     /// The request or WebSocket that was reported is refused.
     pub(in crate::engine) refused: bool,
 }
@@ -53,16 +51,13 @@ impl Session {
         let mut verdict = Verdict::default();
         while let Some(output) = state.machine.poll() {
             match output {
-                Output::Deliver => verdict.deliver = true,
                 Output::RefusePoll | Output::RefusePost | Output::RefuseCandidate => {
                     verdict.refused = true;
                 }
                 other => self.carry_out(state, other),
             }
         }
-        if !verdict.deliver {
-            self.reschedule(state);
-        }
+        self.reschedule(state);
         verdict
     }
 
@@ -82,6 +77,7 @@ impl Session {
                 self.driver().wake();
             }
             Output::Release => self.release(state),
+            // Refusals are the caller's, and messages are asked about by `takes_message`.
             Output::Deliver | Output::RefusePoll | Output::RefusePost | Output::RefuseCandidate => {
             }
         }
