@@ -1,5 +1,7 @@
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,9 +12,17 @@ const BYTES: usize = 15;
 const IDS_PER_FILL: usize = 32;
 
 /// An id of a session or a socket: 20 characters of URL-safe base64, as the reference's (E-004),
-/// but all of it random.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Id([u8; Self::LEN]);
+/// but all of it random; or a text that somebody else chose.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Id(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    /// Twenty bytes of text, as nearly all ids are.
+    Short([u8; Id::LEN]),
+    /// Any other text.
+    Long(Box<str>),
+}
 
 impl Id {
     pub(crate) const LEN: usize = 20;
@@ -26,15 +36,36 @@ impl Id {
         let random = RANDOM.with_borrow_mut(Pool::take);
         // 15 bytes are exactly 20 characters.
         let _ = URL_SAFE_NO_PAD.encode_slice(random, &mut id);
-        Self(id)
+        Self(Kind::Short(id))
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        text.as_bytes().try_into().ok().map(Self)
+    /// The id that reads like this.
+    #[cfg_attr(not(test), expect(dead_code, reason = "ids are random until somebody chooses one"))]
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self(match text.as_bytes().try_into() {
+            Ok(short) => Kind::Short(short),
+            Err(_) => Kind::Long(text.into()),
+        })
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        match &self.0 {
+            Kind::Short(text) => std::str::from_utf8(text).unwrap_or_default(),
+            Kind::Long(text) => text,
+        }
+    }
+}
+
+/// As its text, so that a map of ids can be asked by text.
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for Id {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -86,8 +117,11 @@ mod tests {
         for id in ids {
             let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
             assert!(id.as_str().len() == 20 && id.as_str().bytes().all(safe));
-            assert_eq!(Id::parse(id.as_str()), Some(id));
+            assert!(Id::from_text(id.as_str()) == id);
         }
-        assert_eq!(Id::parse("too short"), None);
+        for text in ["", "short", "exactly twenty chars", "éééééééééé", "/chat#longer than twenty"]
+        {
+            assert_eq!(Id::from_text(text).as_str(), text);
+        }
     }
 }

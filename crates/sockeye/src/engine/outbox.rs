@@ -21,11 +21,13 @@ pub(super) struct Outbox {
     written: usize,
     /// How much is left to write.
     bytes: usize,
+    /// Whether one of the frames may be compressed by who carries them.
+    compressible: bool,
 }
 
 impl Outbox {
     pub(super) const fn new() -> Self {
-        Self { frames: VecDeque::new(), written: 0, bytes: 0 }
+        Self { frames: VecDeque::new(), written: 0, bytes: 0, compressible: false }
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
@@ -33,9 +35,16 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
+    /// The same for a frame that nobody has asked not to compress.
+    pub(super) fn push_compressible(&mut self, frame: Frame) {
+        self.compressible = true;
+        self.push(frame);
+    }
+
     /// Puts what another outbox holds behind what this one does.
     pub(super) fn append(&mut self, mut other: Self) {
         self.bytes += other.bytes;
+        self.compressible |= other.compressible;
         self.frames.append(&mut other.frames);
     }
 

@@ -112,7 +112,7 @@ impl<C: Connector> Engine<C> {
     }
 
     pub(super) fn session(&self, sid: &str) -> Option<Arc<Session>> {
-        self.shared.sessions.read().get(&Id::parse(sid)?).cloned()
+        self.shared.sessions.read().get(sid).cloned()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -161,7 +161,7 @@ impl<C: Connector> Engine<C> {
         let machine = Machine::open(self.shared.clock.now(), timing, revision, transport);
         let id = Id::random();
         let shared = Arc::clone(&self.shared);
-        let session = Session::new(shared, id, base64, handshake, machine, link);
+        let session = Session::new(shared, id.clone(), base64, handshake, machine, link);
         self.shared.sessions.write().insert(id, Arc::clone(&session));
         if self.is_closed() {
             // The server was closed while the handshake was on its way.

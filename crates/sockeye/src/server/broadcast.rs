@@ -26,7 +26,7 @@ pub struct BroadcastOperator {
 impl BroadcastOperator {
     pub(super) fn new(namespace: Namespace, sender: Option<Socket>) -> Self {
         let target = Target { sender, ..Target::default() };
-        let flags = Flags { delivery: Delivery::Reliable, local: false };
+        let flags = Flags { delivery: Delivery::RELIABLE, local: false };
         Self { namespace, target, flags }
     }
 
@@ -49,7 +49,7 @@ impl BroadcastOperator {
 
     /// Dropped for sockets whose connection is not ready (S-055).
     pub const fn volatile(mut self) -> Self {
-        self.flags.delivery = Delivery::Volatile;
+        self.flags.delivery.volatile = true;
         self
     }
 

@@ -197,7 +197,7 @@ impl Connection {
         session.set_application_deadline(None);
         // Before anybody can send to it: the client waits for this packet first.
         let packet = namespace.encode_connect(socket.id());
-        let _ = session.send(packet.into_frames(), Delivery::Reliable);
+        let _ = session.send(packet.into_frames(), Delivery::RELIABLE);
         socket.connected();
         namespace.rooms().add(socket.clone());
         if let Some(work) = work {
@@ -306,7 +306,7 @@ async fn ask(
 fn send_connect_error(session: &Arc<Session>, namespace: &str, error: &ConnectError) {
     let packet = namespace::encode_connect_error(namespace, error);
     // If it cannot be sent, the client is gone.
-    let _ = session.send(packet.into_frames(), Delivery::Reliable);
+    let _ = session.send(packet.into_frames(), Delivery::RELIABLE);
 }
 
 /// Closes the connection of a client that broke the protocol (S-027).

@@ -25,7 +25,7 @@ pub(super) struct SocketSet {
 
 impl SocketSet {
     pub(super) fn insert(&mut self, socket: Socket) -> bool {
-        if self.get(socket.key()).is_some() {
+        if self.get(socket.id()).is_some() {
             return false;
         }
         let Self { list, index, hasher } = self;
@@ -59,9 +59,9 @@ impl SocketSet {
         Some(removed)
     }
 
-    pub(super) fn get(&self, id: &Id) -> Option<&Socket> {
+    pub(super) fn get(&self, id: &str) -> Option<&Socket> {
         let hash = self.hasher.hash_one(id);
-        let place = self.index.find(hash, |place| self.list[*place as usize].key() == id)?;
+        let place = self.index.find(hash, |place| self.list[*place as usize].id() == id)?;
         self.list.get(*place as usize)
     }
 
@@ -100,7 +100,7 @@ impl Rooms {
     }
 
     pub(super) fn socket(&self, id: &str) -> Option<Socket> {
-        self.everyone.lock().get(&Id::parse(id)?).cloned()
+        self.everyone.lock().get(id).cloned()
     }
 
     /// Everybody who is connected.
@@ -159,7 +159,7 @@ impl Rooms {
             // One that a middleware has put into a room is not there before it is connected.
             !socket.is_connected()
                 || target.sender.as_ref() == Some(socket)
-                || excepted.contains(socket.key())
+                || excepted.contains(socket.id())
         };
         match target.rooms.as_slice() {
             [] => self.everyone().iter().filter(|socket| !skipped(socket)).for_each(visit),
@@ -168,7 +168,7 @@ impl Rooms {
                 let mut seen = HashSet::new();
                 for room in rooms {
                     for socket in self.members(room).iter() {
-                        if !skipped(socket) && seen.insert(*socket.key()) {
+                        if !skipped(socket) && seen.insert(socket.key().clone()) {
                             visit(socket);
                         }
                     }
@@ -180,7 +180,7 @@ impl Rooms {
     fn excepted(&self, target: &Target) -> HashSet<Id> {
         let mut excepted = HashSet::new();
         for room in &target.except {
-            excepted.extend(self.members(room).iter().map(|socket| *socket.key()));
+            excepted.extend(self.members(room).iter().map(|socket| socket.key().clone()));
         }
         excepted
     }

@@ -145,7 +145,7 @@ impl Socket {
     /// See [`EmitError`]; nothing was sent then.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_event(event, None, &arguments)?;
-        self.send(packet.into_frames(), Delivery::Reliable)
+        self.send(packet.into_frames(), Delivery::RELIABLE)
     }
 
     /// Sends an event, or drops it if the connection is not ready for it: when the kernel's buffer
@@ -155,7 +155,7 @@ impl Socket {
     /// See [`EmitError`]; nothing was sent then.
     pub fn emit_volatile(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_event(event, None, &arguments)?;
-        self.send(packet.into_frames(), Delivery::Volatile)
+        self.send(packet.into_frames(), Delivery { volatile: true, ..Delivery::RELIABLE })
     }
 
     /// Sends an event and waits for the client's answer, decoded as arguments are.
@@ -168,7 +168,7 @@ impl Socket {
     ) -> AwaitAcknowledgement<T> {
         let id = self.0.namespace.next_acknowledgement_id();
         match self.0.namespace.encode_event(event, Some(id), &arguments) {
-            Ok(packet) => self.await_answer(id, &packet, Delivery::Reliable),
+            Ok(packet) => self.await_answer(id, &packet, Delivery::RELIABLE),
             Err(error) => AwaitAcknowledgement::failed(error.into()),
         }
     }
@@ -240,7 +240,7 @@ impl Socket {
         if self.change(Standing::Connected, leaving) {
             let packet = self.0.namespace.encode_disconnect();
             // If it cannot be sent, the client knows already.
-            let _ = self.0.session.send(packet.into_frames(), Delivery::Reliable);
+            let _ = self.0.session.send(packet.into_frames(), Delivery::RELIABLE);
             self.leave_everything();
             self.0.session.wake();
         }
@@ -284,7 +284,7 @@ impl Socket {
         values: &A,
     ) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.send(packet.into_frames(), Delivery::Reliable)
+        self.send(packet.into_frames(), Delivery::RELIABLE)
     }
 
     /// Sends a packet that others get too.

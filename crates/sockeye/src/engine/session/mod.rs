@@ -134,7 +134,7 @@ impl Session {
     /// # Errors
     /// See [`SendError`].
     pub fn send_text(self: &Arc<Self>, text: &str) -> Result<(), SendError> {
-        self.send([Frame::from_parts(TEXT, &[b"4", text.as_bytes()])], Delivery::Reliable)
+        self.send([Frame::from_parts(TEXT, &[b"4", text.as_bytes()])], Delivery::RELIABLE)
     }
 
     /// Queues a binary message, and writes it if the connection takes it now.
@@ -142,7 +142,7 @@ impl Session {
     /// # Errors
     /// See [`SendError`].
     pub fn send_binary(self: &Arc<Self>, data: &[u8]) -> Result<(), SendError> {
-        self.send([Frame::binary(data)], Delivery::Reliable)
+        self.send([Frame::binary(data)], Delivery::RELIABLE)
     }
 
     /// Ends the session (`forced close`), after what is queued was sent.
@@ -190,14 +190,19 @@ impl Session {
         if !state.machine.is_open() {
             return Err(SendError::Closed);
         }
-        if delivery == Delivery::Volatile && !state.is_writable() {
+        if delivery.volatile && !state.is_writable() {
             return Err(SendError::NotWritable);
         }
         if state.outbox.bytes() > self.shared.options.max_buffered_bytes {
             self.make_room(&mut state)?;
         }
         for frame in frames {
-            state.outbox.push(if self.base64 { answers::as_text(frame) } else { frame });
+            let frame = if self.base64 { answers::as_text(frame) } else { frame };
+            if delivery.compress {
+                state.outbox.push_compressible(frame);
+            } else {
+                state.outbox.push(frame);
+            }
         }
         self.flush_or_hold(&mut state);
         Ok(())
@@ -298,11 +303,16 @@ impl Session {
 
 const TEXT: sockeye_proto::websocket::Opcode = sockeye_proto::websocket::Opcode::Text;
 
-/// What happens to a packet for which the connection is not ready.
+/// How a packet is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// It is queued.
-    Reliable,
-    /// It is dropped (S-055).
-    Volatile,
+pub(crate) struct Delivery {
+    /// It is dropped if the connection is not ready for it (S-055); else it is queued.
+    pub(crate) volatile: bool,
+    /// It may be compressed, where that is enabled (E-049).
+    pub(crate) compress: bool,
+}
+
+impl Delivery {
+    /// As packets are sent if nobody says otherwise.
+    pub(crate) const RELIABLE: Self = Self { volatile: false, compress: true };
 }
