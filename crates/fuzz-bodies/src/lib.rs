@@ -10,6 +10,8 @@
 mod connection;
 mod engine_packet;
 mod engine_payload;
+mod jsonp;
+mod payload_of_revision_3;
 mod session;
 mod socket_packet;
 mod websocket_frames;
@@ -17,6 +19,8 @@ mod websocket_frames;
 pub use connection::connection;
 pub use engine_packet::engine_packet;
 pub use engine_payload::engine_payload;
+pub use jsonp::jsonp;
+pub use payload_of_revision_3::payload_of_revision_3;
 pub use session::session;
 pub use socket_packet::socket_packet;
 pub use websocket_frames::websocket_frames;
@@ -25,10 +29,12 @@ pub use websocket_frames::websocket_frames;
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("connection", connection),
     ("engine_packet", engine_packet),
     ("engine_payload", engine_payload),
+    ("jsonp", jsonp),
+    ("payload_of_revision_3", payload_of_revision_3),
     ("session", session),
     ("socket_packet", socket_packet),
     ("websocket_frames", websocket_frames),

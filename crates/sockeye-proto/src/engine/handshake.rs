@@ -51,19 +51,27 @@ pub struct Query<'a> {
     pub revision: Revision,
     /// `b64`: binary must be sent as base64 text, also over WebSocket (E-069).
     pub base64: bool,
+    /// `j`: polling is done by script elements, and this is the number of the request (E-117).
+    pub jsonp: Option<Cow<'a, str>>,
 }
 
 impl<'a> Query<'a> {
     /// Reads a raw query string.
     #[must_use]
     pub fn parse(query: &'a str) -> Self {
-        let mut parsed =
-            Query { transport: None, sid: None, revision: Revision::Three, base64: false };
+        let mut parsed = Query {
+            transport: None,
+            sid: None,
+            revision: Revision::Three,
+            base64: false,
+            jsonp: None,
+        };
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "transport" => parsed.transport = Some(value),
                 "sid" => parsed.sid = Some(value),
                 "b64" => parsed.base64 = !value.is_empty(),
+                "j" => parsed.jsonp = Some(value),
                 "EIO" if value == "4" => parsed.revision = Revision::Four,
                 "EIO" => parsed.revision = Revision::Three,
                 _ => {}
@@ -178,6 +186,7 @@ impl fmt::Display for Rejection {
         f.write_str(self.message())?;
         match self {
             Self::BadRequest(context) => write!(f, " ({})", context.as_str()),
+            Self::UnsupportedVersion => f.write_str(" (revision 3; see the option allow_eio3)"),
             _ => Ok(()),
         }
     }

@@ -3,6 +3,7 @@ use std::fmt;
 use base64::Engine as _;
 
 use super::packet::{BASE64, Packet, PacketError};
+use super::revision_three;
 use crate::websocket::{Frame, Opcode};
 
 /// Packets that one polling payload may hold. The limit that matters is the payload's bytes;
@@ -20,6 +21,12 @@ pub enum PayloadError {
     Packet(PacketError),
     /// More than [`MAX_PACKETS_PER_PAYLOAD`] packets.
     TooManyPackets,
+    /// A text that is not UTF-8.
+    InvalidUtf8,
+    /// Revision 3: the length of a record is missing, no number, or not that of what follows.
+    InvalidLength,
+    /// Revision 3: a record of a binary payload that is neither text (0) nor binary (1).
+    UnknownRecord(u8),
 }
 
 impl fmt::Display for PayloadError {
@@ -29,13 +36,29 @@ impl fmt::Display for PayloadError {
             Self::TooManyPackets => {
                 write!(f, "more than {MAX_PACKETS_PER_PAYLOAD} packets in one payload")
             }
+            Self::InvalidUtf8 => f.write_str("text that is not UTF-8"),
+            Self::InvalidLength => f.write_str("a record whose length is missing or wrong"),
+            Self::UnknownRecord(byte) => write!(f, "a record of unknown kind {byte}"),
         }
     }
 }
 
 impl std::error::Error for PayloadError {}
 
-/// Iterates over the packets of a POST body, in order, up to the first broken one.
+/// How a payload tells its packets apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the protocol has exactly these forms")]
+pub enum PayloadForm {
+    /// Revision 4: packets with U+001E between them, binary as `b<base64>` (E-057).
+    #[default]
+    Separated,
+    /// Revision 3: `<length>:<packet>`, binary as `b4<base64>` (E-112, E-114).
+    LengthPrefixed,
+    /// Revision 3, where something is binary and the peer takes it as such (E-113).
+    Binary,
+}
+
+/// Iterates over the packets of a body of revision 4, in order, up to the first broken one.
 #[derive(Clone, Debug)]
 pub struct PayloadDecoder<'a> {
     rest: Option<&'a str>,
@@ -85,28 +108,50 @@ impl<'a> Iterator for PayloadDecoder<'a> {
 /// Collects packets into the body that answers a poll.
 #[derive(Debug, Default)]
 pub struct PayloadEncoder {
+    form: PayloadForm,
     body: Vec<u8>,
 }
 
 impl PayloadEncoder {
-    /// An encoder of an empty payload.
+    /// An encoder of an empty payload of revision 4.
     #[must_use]
     pub const fn new() -> Self {
-        Self { body: Vec::new() }
+        Self::of_form(PayloadForm::Separated)
     }
 
-    /// Appends the packet that `frame` carries over WebSocket: text as it is, binary as base64.
+    /// An encoder of an empty payload of this form.
+    #[must_use]
+    pub const fn of_form(form: PayloadForm) -> Self {
+        Self { form, body: Vec::new() }
+    }
+
+    /// Appends the packet that `frame` carries over WebSocket. In revision 3 that of a binary
+    /// frame begins with its type byte (E-115).
     pub fn push(&mut self, frame: &Frame) {
-        match frame.opcode() {
-            Opcode::Binary => self.push_binary(frame.payload()),
-            _ => self.push_text(frame.payload()),
+        let data = frame.payload();
+        match (frame.opcode(), self.form) {
+            (Opcode::Binary, PayloadForm::Binary) => {
+                revision_three::push_record(&mut self.body, true, data);
+            }
+            (Opcode::Binary, PayloadForm::LengthPrefixed) => {
+                let packet = base64_text("b4", data.get(1..).unwrap_or_default());
+                self.push_text(packet.as_bytes());
+            }
+            (Opcode::Binary, PayloadForm::Separated) => self.push_binary(data),
+            _ => self.push_text(data),
         }
     }
 
     /// Appends a packet that is already text, such as `6`.
     pub fn push_text(&mut self, packet: &[u8]) {
-        self.separate();
-        self.body.extend_from_slice(packet);
+        match self.form {
+            PayloadForm::Separated => {
+                self.separate();
+                self.body.extend_from_slice(packet);
+            }
+            PayloadForm::LengthPrefixed => revision_three::push_text(&mut self.body, packet),
+            PayloadForm::Binary => revision_three::push_record(&mut self.body, false, packet),
+        }
     }
 
     fn push_binary(&mut self, data: &[u8]) {
@@ -125,6 +170,12 @@ impl PayloadEncoder {
         }
     }
 
+    /// How the payload is written.
+    #[must_use]
+    pub const fn form(&self) -> PayloadForm {
+        self.form
+    }
+
     /// Whether nothing was appended.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -136,6 +187,14 @@ impl PayloadEncoder {
     pub fn finish(self) -> Vec<u8> {
         self.body
     }
+}
+
+/// Binary as text, behind what says so.
+pub(super) fn base64_text(prefix: &str, data: &[u8]) -> String {
+    let mut text = String::with_capacity(prefix.len() + base64_length(data.len()));
+    text.push_str(prefix);
+    BASE64.encode_string(data, &mut text);
+    text
 }
 
 const fn base64_length(bytes: usize) -> usize {
@@ -199,5 +258,19 @@ mod tests {
             String::from_utf8(payload.finish()).unwrap(),
             "451-[\"bin\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQI=\u{1e}6"
         );
+    }
+
+    #[test]
+    fn a_batch_is_written_in_the_forms_of_revision_3() {
+        for (form, expected) in [
+            (PayloadForm::LengthPrefixed, &b"3:4\xc3\xa9a6:b4AQI=1:6"[..]),
+            (PayloadForm::Binary, b"\0\x04\xff4\xc3\xa9a\x01\x03\xff\x04\x01\x02\0\x01\xff6"),
+        ] {
+            let mut payload = PayloadEncoder::of_form(form);
+            payload.push(&Frame::text("4éa".as_bytes()));
+            payload.push(&Frame::binary(&[4, 1, 2]));
+            payload.push_text(b"6");
+            assert_eq!(payload.finish(), expected, "{form:?}");
+        }
     }
 }
