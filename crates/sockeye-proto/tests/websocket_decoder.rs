@@ -140,7 +140,11 @@ fn every_offence_has_its_name_and_its_close_code() {
         (message(last(Opcode::Close), b"\x03\xe8\xff"), E::InvalidUtf8, 1007),
         (message(last(Opcode::Close), b"\x03\xed"), E::InvalidCloseCode(1005), 1002),
         (message(last(Opcode::Close), b"\x03"), E::InvalidClosePayload, 1002),
-        (vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0], E::TooLarge { limit: 1_000 }, 1009),
+        (
+            vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0],
+            E::TooLarge { size: 0xffff, limit: 1_000 },
+            1009,
+        ),
         ([begun(), begun()].concat(), E::InterruptedMessage, 1002),
     ];
     for (bytes, error, code) in cases {
@@ -160,7 +164,7 @@ fn the_size_limit_counts_all_fragments_before_their_payload_arrives() {
     assert_eq!(reads(Role::Server, [&whole[..]], &limits), [Said::Binary(vec![1; 10])]);
     let mut bytes = raw_frame(more(Opcode::Binary), &[1; 6], KEY);
     bytes.extend([last(Opcode::Continuation), 0x85, 0, 0, 0, 0]);
-    let error = Said::Error(DecodeError::TooLarge { limit: 10 });
+    let error = Said::Error(DecodeError::TooLarge { size: 11, limit: 10 });
     assert_eq!(reads(Role::Server, [&bytes[..]], &limits), [error]);
 }
 

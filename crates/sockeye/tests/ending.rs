@@ -261,7 +261,10 @@ async fn disconnect_reasons_are_those_of_the_reference() {
     let mut client = Client::join(address).await;
     client.send_binary(&vec![0; 1_000_001]).await;
     let (_, told, detail) = disconnections.next("a message that is too large").await;
-    assert_eq!((told.as_str(), detail), ("transport error", CloseDetail::PayloadTooLarge));
+    let too_large = CloseDetail::PayloadTooLarge { size: 1_000_001, limit: 1_000_000 };
+    assert_eq!((told.as_str(), detail), ("transport error", too_large));
+    let text = "Max payload size exceeded: at least 1000001 bytes, and the limit is 1000000";
+    assert_eq!(detail.to_string(), text);
 
     Client::join(address).await.close().await;
     let (_, told, _) = disconnections.next("a close frame").await;

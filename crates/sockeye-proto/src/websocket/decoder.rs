@@ -170,9 +170,9 @@ fn check_order(
         (Opcode::Continuation, Some(_)) | (Opcode::Text | Opcode::Binary, None) => {}
     }
     let before = pending.map_or(0, |message| message.bytes().len() as u64);
-    let limit = limits.max_message_bytes;
-    if before.saturating_add(header.length) > limit as u64 {
-        return Err(DecodeError::TooLarge { limit });
+    let (size, limit) = (before.saturating_add(header.length), limits.max_message_bytes);
+    if size > limit as u64 {
+        return Err(DecodeError::TooLarge { size, limit });
     }
     let complete = pending.map_or(0, Assembly::fragments);
     if !header.is_message() && complete >= limits.max_fragments {

@@ -37,6 +37,8 @@ pub enum DecodeError {
     InvalidUtf8,
     /// A message would be longer than [`Limits::max_message_bytes`](super::Limits).
     TooLarge {
+        /// Bytes that the message has at least.
+        size: u64,
         /// The limit in force, in bytes.
         limit: usize,
     },
@@ -87,7 +89,9 @@ impl fmt::Display for DecodeError {
             Self::InterruptedMessage => "new message within an unfinished one",
             Self::InvalidLength => "payload length has its highest bit set",
             Self::InvalidUtf8 => "text is not utf-8",
-            Self::TooLarge { limit } => return write!(f, "message is longer than {limit} bytes"),
+            Self::TooLarge { size, limit } => {
+                return write!(f, "message of {size} bytes or more; the limit is {limit}");
+            }
             Self::TooManyFragments { limit } => {
                 return write!(f, "message has more than {limit} fragments");
             }

@@ -361,7 +361,7 @@ fn deliver<A: Application>(
 
 const fn detail_of(error: DecodeError) -> CloseDetail {
     match error {
-        DecodeError::TooLarge { .. } => CloseDetail::PayloadTooLarge,
+        DecodeError::TooLarge { size, limit } => CloseDetail::PayloadTooLarge { size, limit },
         _ => CloseDetail::InvalidFrame,
     }
 }

@@ -86,7 +86,8 @@ impl Session {
             self.phase = Phase::Closing;
             self.deadlines.clear(Deadline::Ping);
             self.deadlines.clear(Deadline::Pong);
-            self.outputs.push(Output::Ended(reason, detail));
+            self.detail = detail;
+            self.outputs.push(Output::Ended(reason, ()));
         }
     }
 }

@@ -178,6 +178,8 @@ pub struct Session {
     timing: Arc<Timing>,
     deadlines: Deadlines,
     outputs: Outputs,
+    /// What is to be said of the end.
+    detail: CloseDetail,
     transport: Transport,
     revision: Revision,
     phase: Phase,
@@ -203,6 +205,7 @@ impl Session {
             timing,
             deadlines: Deadlines::default(),
             outputs: Outputs::default(),
+            detail: CloseDetail::None,
             transport,
             revision,
             phase: Phase::Open,
@@ -259,7 +262,7 @@ impl Session {
     /// What to do next; `None` when everything has been said.
     #[must_use = "each output must be carried out"]
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop()
+        self.outputs.pop().map(|output| output.with(self.detail))
     }
 
     /// The moment at which [`Input::DeadlinePassed`] is due.

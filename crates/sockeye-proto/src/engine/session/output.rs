@@ -10,10 +10,11 @@ pub enum Link {
     Candidate,
 }
 
-/// What the driver has to do.
+/// What the driver has to do. `D` is what is known of a session's end; while outputs wait to be
+/// polled, it lies in one place beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "drivers must carry out each")]
-pub enum Output {
+pub enum Output<D = CloseDetail> {
     /// Hand the message that was just reported to the application.
     Deliver,
     /// Send a control packet on the active link.
@@ -35,9 +36,28 @@ pub enum Output {
     /// Send what is queued on the active WebSocket, then close it without a status (E-074).
     CloseLink,
     /// Tell the application that the session is over; nothing is delivered after this.
-    Ended(CloseReason, CloseDetail),
+    Ended(CloseReason, D),
     /// Forget the session: its id, its links, its queue.
     Release,
+}
+
+impl Output<()> {
+    pub(super) const fn with(self, detail: CloseDetail) -> Output {
+        match self {
+            Self::Ended(reason, ()) => Output::Ended(reason, detail),
+            Self::Send(control) => Output::Send(control),
+            Self::AnswerPoll(answer) => Output::AnswerPoll(answer),
+            Self::Deliver => Output::Deliver,
+            Self::RefusePoll => Output::RefusePoll,
+            Self::RefusePost => Output::RefusePost,
+            Self::AnswerProbe => Output::AnswerProbe,
+            Self::RefuseCandidate => Output::RefuseCandidate,
+            Self::CloseCandidate => Output::CloseCandidate,
+            Self::SwitchToCandidate => Output::SwitchToCandidate,
+            Self::CloseLink => Output::CloseLink,
+            Self::Release => Output::Release,
+        }
+    }
 }
 
 /// A control packet on the active link.
@@ -118,8 +138,13 @@ pub enum CloseDetail {
     InvalidContent,
     /// A ping where only the server pings, or a pong where only the client does (E-079).
     HeartbeatDirection,
-    /// A message above the payload limit (E-070).
-    PayloadTooLarge,
+    /// A message above the payload limit (E-070). The peer is told no more than the close code 1009.
+    PayloadTooLarge {
+        /// Bytes that the message has at least.
+        size: u64,
+        /// Bytes that it may have: `max_http_buffer_size`.
+        limit: usize,
+    },
     /// A WebSocket frame that breaks RFC 6455.
     InvalidFrame,
     /// More bytes were queued for the peer than it read.
@@ -138,7 +163,7 @@ impl CloseDetail {
             Self::PostAborted => "data request connection closed prematurely",
             Self::InvalidContent => "invalid content",
             Self::HeartbeatDirection => "invalid heartbeat direction",
-            Self::PayloadTooLarge => "Max payload size exceeded",
+            Self::PayloadTooLarge { .. } => "Max payload size exceeded",
             Self::InvalidFrame => "invalid WebSocket frame",
             Self::SlowReader => "more was queued for the peer than it read",
         }
@@ -147,14 +172,20 @@ impl CloseDetail {
 
 impl fmt::Display for CloseDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.as_str())?;
+        match self {
+            Self::PayloadTooLarge { size, limit } => {
+                write!(f, ": at least {size} bytes, and the limit is {limit}")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 /// The outputs of one `handle`: few and small, so they need no heap.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
-    slots: [Option<Output>; Self::MOST],
+    slots: [Option<Output<()>>; Self::MOST],
     first: u8,
     len: u8,
 }
@@ -164,7 +195,7 @@ impl Outputs {
     /// closed, the link closed, the end told, the session released.
     const MOST: usize = 8;
 
-    pub(super) fn push(&mut self, output: Output) {
+    pub(super) fn push(&mut self, output: Output<()>) {
         let free = self.slots.get_mut(usize::from(self.first) + usize::from(self.len));
         debug_assert!(free.is_some(), "poll() was not called until None");
         if let Some(slot) = free {
@@ -173,7 +204,7 @@ impl Outputs {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Output> {
+    pub(super) fn pop(&mut self) -> Option<Output<()>> {
         if self.len == 0 {
             self.first = 0;
             return None;

@@ -8,7 +8,14 @@ use crate::Moment;
 pub(super) struct Polling {
     poll: bool,
     post: bool,
-    overlap: Option<CloseDetail>,
+    overlap: Option<Overlap>,
+}
+
+/// A request that came while another of its kind was going on.
+#[derive(Clone, Copy, Debug)]
+enum Overlap {
+    Poll,
+    Post,
 }
 
 impl Polling {
@@ -25,7 +32,7 @@ impl Session {
             return self.outputs.push(Output::RefusePoll);
         };
         if polling.poll || phase == Phase::Closed {
-            polling.overlap = Some(CloseDetail::OverlappingPoll);
+            polling.overlap = Some(Overlap::Poll);
             return self.outputs.push(Output::RefusePoll);
         }
         polling.poll = true;
@@ -48,7 +55,7 @@ impl Session {
             return self.outputs.push(Output::RefusePost);
         };
         if polling.post || self.phase == Phase::Closed {
-            polling.overlap = Some(CloseDetail::OverlappingPost);
+            polling.overlap = Some(Overlap::Post);
             return self.outputs.push(Output::RefusePost);
         }
         polling.post = true;
@@ -88,8 +95,12 @@ impl Session {
     /// that waited gets the close packet (E-051).
     pub(super) fn finish_overlap(&mut self, now: Moment) {
         if let Transport::Polling(polling) = &mut self.transport
-            && let Some(detail) = polling.overlap.take()
+            && let Some(overlap) = polling.overlap.take()
         {
+            let detail = match overlap {
+                Overlap::Poll => CloseDetail::OverlappingPoll,
+                Overlap::Post => CloseDetail::OverlappingPost,
+            };
             self.end(now, CloseReason::TransportError, detail);
         }
     }

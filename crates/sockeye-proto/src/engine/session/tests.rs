@@ -421,5 +421,5 @@ mod closing {
 
 #[test]
 fn a_session_is_small() {
-    assert!(size_of::<Session>() <= 96, "{} bytes", size_of::<Session>());
+    assert!(size_of::<Session>() <= 104, "{} bytes", size_of::<Session>());
 }
