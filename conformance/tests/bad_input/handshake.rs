@@ -115,7 +115,8 @@ pub(crate) fn http_cases() -> Vec<Case> {
             opens(server, "EIO=4&transport=polling&t=abc&token=%00%ff&&=x")
         }),
         Case::new("http: the path is a prefix", "E-029", prefix_path),
-        Case::new("http: the path ends with a slash", "E-029 E23", path_without_slash),
+        Case::new("http: the path without its slash", "E-027 E-029 E23", path_without_slash),
+        Case::new("http: a longer name is another path", "E-029", longer_path),
         Case::new("http: handshake by HEAD", "E-033 E07", head),
         Case::new("http: an origin with a control character", "E-036 E-039", origin_with_control),
         Case::new("http: an origin in Latin-1", "E-039", origin_in_latin1),
@@ -206,6 +207,12 @@ async fn prefix_path(server: Arc<Server>) -> Outcome {
 
 async fn path_without_slash(server: Arc<Server>) -> Outcome {
     let target = format!("{}?{GOOD}", server.path().trim_end_matches('/'));
+    let response = Connection::once(&server, &Request::get(&target)).await?;
+    Failure::unless_equal("status", &response.status(), &200)
+}
+
+async fn longer_path(server: Arc<Server>) -> Outcome {
+    let target = format!("{}x/?{GOOD}", server.path().trim_end_matches('/'));
     let response = Connection::once(&server, &Request::get(&target)).await?;
     Failure::unless_equal("status", &response.status(), &404)
 }

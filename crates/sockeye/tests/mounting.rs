@@ -74,6 +74,8 @@ async fn as_a_layer_it_leaves_other_paths_to_the_router() {
     assert_eq!((own.status, own.body.as_str()), (200, "own route"));
     assert_eq!(http.get("/other").await.status, 404);
     assert_eq!(http.get("/socket.iox/?EIO=4&transport=polling").await.status, 404);
+    assert_eq!(http.get("/socket.iox?EIO=4&transport=polling").await.status, 404);
+    assert_eq!(http.get("/socket.io?EIO=4&transport=polling").await.status, 200);
     assert_eq!(http.get("/socket.io/?EIO=4&transport=nothing").await.status, 400);
     assert_eq!(http.get("/socket.io/?EIO=4&transport=polling").await.status, 200);
 }

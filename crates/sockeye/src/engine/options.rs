@@ -6,8 +6,9 @@ use super::cors::Cors;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// Path under which requests are taken; a trailing slash is added. Default `/engine.io`, and
-    /// `/socket.io` under a Socket.IO server (E-027, E-028).
+    /// Path under which requests are taken, with or without a slash at its end: of clients some
+    /// send it, some do not. Default `/engine.io`, and `/socket.io` under a Socket.IO server
+    /// (E-027, E-028).
     pub path: String,
     /// Time between a pong and the next ping. Default 25 s (E-013). Shorter finds dead peers
     /// sooner and costs a packet both ways each time.

@@ -50,11 +50,12 @@ impl<C: Connector> EngineService<C> {
         Self { engine }
     }
 
-    /// Whether a path is this server's: it begins with the configured one and a slash (E-029).
+    /// Whether a path is this server's: it is the configured one, or begins with that and a slash
+    /// (E-029).
     #[must_use]
     pub fn handles(&self, path: &str) -> bool {
         let own = self.engine.options().path.trim_end_matches('/');
-        path.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'))
+        path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Answers one request, whatever its path.

@@ -46,7 +46,8 @@ impl ServerBuilder {
         Server::with_options(self.options)
     }
 
-    /// Path under which requests are taken. Default `/socket.io`.
+    /// Path under which requests are taken, with or without a slash at its end. Default
+    /// `/socket.io`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.options.engine.path = path.into();
         self
