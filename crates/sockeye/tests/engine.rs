@@ -186,3 +186,163 @@ async fn closing_the_engine_ends_all_sessions_and_refuses_new_ones() {
     assert_eq!(http.get("/engine.io/?EIO=4&transport=polling").await.status, 400);
     assert_eq!(http.get("/other").await.status, 404);
 }
+
+fn with_eio3() -> EngineOptions {
+    let mut options = EngineOptions::default();
+    options.allow_eio3 = true;
+    options
+}
+
+/// E-007, E-008.
+#[tokio::test]
+async fn revision_3_is_refused_unless_it_is_allowed() {
+    let served = serve(EngineOptions::default()).await;
+    let mut http = Http::open(served.address).await;
+    for query in ["EIO=3&transport=polling", "transport=polling", "EIO=5&transport=polling"] {
+        let response = http.get(&format!("/engine.io/?{query}")).await;
+        assert_eq!(response.status, 400);
+        assert_eq!(response.body, r#"{"code":5,"message":"Unsupported protocol version"}"#);
+    }
+    let served = serve(with_eio3()).await;
+    let mut http = Http::open(served.address).await;
+    for (query, code) in [
+        ("EIO=3&transport=other", 0),
+        ("EIO=3&transport=polling&sid=x", 1),
+        ("EIO=3&transport=websocket", 3),
+    ] {
+        let response = http.get(&format!("/engine.io/?{query}")).await;
+        assert!(response.body.starts_with(&format!("{{\"code\":{code},")), "{}", response.body);
+    }
+}
+
+/// E-112, E-113, E-114, E-043, E-037; after polling-eio3-csr.txt.
+#[tokio::test]
+async fn polling_of_revision_3_has_its_three_forms() {
+    let served = serve(with_eio3()).await;
+    let mut http = Http::open(served.address).await;
+    let octets = "Content-Type: application/octet-stream\r\n";
+    for (query, head, body, content_type, answer) in [
+        ("EIO=3", "", &b"3:4\xc3\xa9\x612:4b"[..], "text/plain", &b"3:4\xc3\xa9\x612:4b"[..]),
+        ("", "", b"6:b4AQI=", "application/octet-stream", b"\x01\x03\xff\x04\x01\x02"),
+        (
+            "EIO=3",
+            octets,
+            b"\0\x03\xff4\xc3\xa9\x01\x03\xff\x04\x01\x02",
+            "application/octet-stream",
+            b"\0\x03\xff4\xc3\xa9\x01\x03\xff\x04\x01\x02",
+        ),
+        ("EIO=3&b64=1", octets, b"\x01\x03\xff\x04\x01\x02", "text/plain", b"6:b4AQI="),
+    ] {
+        let target = format!("/engine.io/?transport=polling&{query}");
+        let open = http.get(&target).await;
+        let (length, packet) = open.body.split_once(':').expect("a length");
+        assert_eq!(length.parse(), Ok(packet.len()));
+        let sid = packet.split('"').nth(3).expect("a sid");
+        let target = format!("{target}&sid={sid}");
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\n{head}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        http.send([request.as_bytes(), body].concat()).await;
+        assert_eq!(http.receive("a POST").await.body, "ok");
+        http.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let (_, head, got) = http.receive_bytes("a poll").await;
+        assert!(head.contains(&format!("content-type: {content_type}")), "{head}");
+        assert_eq!(got, answer, "{query}");
+        let mismatch = http.get(&format!("{target}&EIO=4")).await;
+        assert_eq!(mismatch.body, r#"{"code":3,"message":"Bad request"}"#);
+        let pong = http.post(&target, "1:2").await;
+        assert_eq!(pong.body, "ok");
+        assert_eq!(http.get(&target).await.body, "1:3");
+    }
+}
+
+/// E-116: what is broken ends the session.
+#[tokio::test]
+async fn a_broken_payload_of_revision_3_is_a_parse_error() {
+    let mut served = serve(with_eio3()).await;
+    let mut http = Http::open(served.address).await;
+    for (octets, body) in
+        [(false, &b"9:4a"[..]), (false, b""), (false, b"4a"), (true, b"\0\x09\xff4a")]
+    {
+        let target = "/engine.io/?EIO=3&transport=polling";
+        let open = http.get(target).await;
+        let sid = open.body.split('"').nth(3).expect("a sid");
+        let head = if octets { "Content-Type: application/octet-stream\r\n" } else { "" };
+        let length = body.len();
+        let request = format!(
+            "POST {target}&sid={sid} HTTP/1.1\r\nHost: a\r\n{head}Content-Length: {length}\r\n\r\n"
+        );
+        http.send([request.as_bytes(), body].concat()).await;
+        assert_eq!(http.receive("a POST").await.body, "ok");
+        served.expect_end("parse error").await;
+    }
+}
+
+/// E-117; after polling-eio3-csr.txt.
+#[tokio::test]
+async fn jsonp_works_in_both_revisions() {
+    let served = serve(with_eio3()).await;
+    let mut http = Http::open(served.address).await;
+    for (revision, sent, answer) in [
+        (4, "d=4%5Cn%5C%5Cn%E2%80%A8", "___eio[7](\"4\\n\\\\n\\u2028\");"),
+        (3, "d=5%3A4%5Cn%5C%5Cn%E2%80%A8", "___eio[7](\"5:4\\n\\\\n\\u2028\");"),
+        (4, "d=bAQI%3D", "___eio[7](\"bAQI=\");"),
+        (3, "d=6%3Ab4AQI%3D", "___eio[7](\"6:b4AQI=\");"),
+    ] {
+        let target = format!("/engine.io/?EIO={revision}&transport=polling");
+        let open = http.get(&format!("{target}&j=7")).await;
+        assert!(open.body.starts_with("___eio[7](\""), "{}", open.body);
+        let sid = open.body.split("\\\"").nth(3).expect("a sid");
+        let target = format!("{target}&sid={sid}");
+        assert_eq!(http.post(&format!("{target}&j=8"), sent).await.body, "ok");
+        assert_eq!(http.post(&format!("{target}&j=8"), "no=payload").await.body, "ok");
+        http.send(format!("GET {target}&j=9 HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let (_, head, got) = http.receive_bytes("a poll").await;
+        assert!(head.contains("content-type: text/plain; charset=utf-8"), "{head}");
+        assert_eq!(String::from_utf8(got).unwrap(), answer);
+    }
+}
+
+/// E-115, E-081, and an upgrade.
+#[tokio::test]
+async fn a_websocket_of_revision_3_has_typed_binary_and_pings() {
+    let mut served = serve(with_eio3()).await;
+    let address = served.address;
+    let open = async |query: &str| {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        let target = format!("/engine.io/?EIO=3&transport=websocket{query}");
+        Client::with_query(stream, &target).await
+    };
+    let mut client = open("").await;
+    client.expect_open().await;
+    client.send_binary(&[4, 1, 2]).await;
+    client.expect_binary(&[4, 1, 2]).await;
+    client.send("b4AQI=").await;
+    client.expect_binary(&[4, 1, 2]).await;
+    client.send("2").await;
+    client.expect("3").await;
+    client.send_binary(&[1, 2]).await;
+    client.expect_close().await;
+    served.expect_end("parse error").await;
+
+    let mut client = open("&b64=1").await;
+    client.expect_open().await;
+    client.send_binary(&[4, 1, 2]).await;
+    client.expect("b4AQI=").await;
+    client.send("3").await;
+    client.expect_close().await;
+    served.expect_end("transport error").await;
+
+    let mut http = Http::open(address).await;
+    let body = http.get("/engine.io/?transport=polling").await.body;
+    let sid = body.split('"').nth(3).expect("a sid");
+    let mut client = open(&format!("&sid={sid}")).await;
+    client.send("2probe").await;
+    client.expect("3probe").await;
+    let noop = http.get(&format!("/engine.io/?transport=polling&sid={sid}")).await;
+    assert_eq!(noop.body, "1:6");
+    client.send("5").await;
+    client.send("4a").await;
+    client.expect("4a").await;
+}

@@ -45,6 +45,12 @@ impl PayloadReader {
         Self { body, next: Some(0), packets: 0 }
     }
 
+    /// Whether nothing is left to decode.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.next.is_none()
+    }
+
     /// The next packet; `None` after the last one, or after a broken one.
     ///
     /// # Errors
@@ -89,7 +95,9 @@ mod tests {
             let mut reader = PayloadReader::new(form, Bytes::from_static(body)).unwrap();
             assert_eq!(reader.next_packet(), Some(Ok(Packet::Message(Message::Text("a")))));
             assert_eq!(reader.next_packet(), Some(Ok(Packet::Ping(""))));
+            assert!(!reader.is_done());
             assert!(matches!(reader.next_packet(), Some(Err(PayloadError::Packet(_)))));
+            assert!(reader.is_done());
             assert_eq!(reader.next_packet(), None);
             assert_eq!(reader.next_packet(), None);
         }

@@ -12,7 +12,8 @@ use super::body::ResponseBody;
 /// Which pages of other origins may use the server, in the manner of the reference's `cors`
 /// option (E-048).
 ///
-/// Browsers enforce it for polling only; a WebSocket of a foreign page is not stopped by it.
+/// Browsers enforce it for polling by `fetch` or `XMLHttpRequest` only; a WebSocket of a foreign
+/// page is not stopped by it, nor is polling by script elements (JSONP).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Cors {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::Moment;
 use sockeye_proto::engine::{
-    CloseDetail, Input, Link as LinkName, Packet, PayloadDecoder, Received,
+    CloseDetail, Input, Link as LinkName, Packet, PayloadError, PayloadReader, Received,
 };
 use sockeye_proto::websocket::{DecodeError, Decoder, Limits, Message as Frame, Role};
 
@@ -32,8 +32,7 @@ pub(super) struct Driver<A: Application> {
 }
 
 struct Payload {
-    /// Packets that are not decoded yet; `None` if there are none.
-    rest: Option<String>,
+    packets: PayloadReader,
     done: oneshot::Sender<()>,
 }
 
@@ -128,8 +127,11 @@ impl<A: Application> Driver<A> {
         if let Some((websocket, last_words)) = unwanted.zip(last_words) {
             tokio::spawn(linger(websocket.reader, last_words));
         }
-        if let Some(Post::Arrived { body, done }) = post {
-            self.take_payload(&body, done);
+        if let Some(Post::Arrived { body, octets, done }) = post {
+            match self.session.dialect().read(body, octets) {
+                Ok(packets) => self.payload = Some(Box::new(Payload { packets, done })),
+                Err(error) => self.undecodable(error),
+            }
         }
         self.work_through_payload(cx);
         if let Some((reader, early)) = candidate {
@@ -139,39 +141,25 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    fn take_payload(&mut self, body: &[u8], done: oneshot::Sender<()>) {
-        match std::str::from_utf8(body) {
-            Ok(body) => {
-                self.payload = Some(Box::new(Payload { rest: Some(body.to_owned()), done }));
-            }
-            Err(error) => {
-                tracing::debug!(%error, session = ?self.session, "undecodable payload");
-                let input = Input::Undecodable { link: LinkName::Active };
-                self.session.handle(&mut self.session.lock(), input);
-            }
-        }
+    fn undecodable(&self, error: PayloadError) {
+        tracing::debug!(%error, session = ?self.session, "undecodable payload");
+        let input = Input::Undecodable { link: LinkName::Active };
+        self.session.handle(&mut self.session.lock(), input);
     }
 
     /// Handles the packets of a request body for as long as the application can take them.
     fn work_through_payload(&mut self, cx: &mut Context<'_>) {
         let Some(mut payload) = self.payload.take() else { return };
-        let rest = payload.rest.take();
-        let mut packets = rest.as_deref().map(PayloadDecoder::new);
-        while let Some(decoder) = packets.as_mut().filter(|_| self.application.is_ready()) {
-            match decoder.next() {
-                Some(Ok(packet)) => self.packet(cx, LinkName::Active, packet),
-                Some(Err(error)) => {
-                    tracing::debug!(%error, session = ?self.session, "undecodable payload");
-                    let input = Input::Undecodable { link: LinkName::Active };
-                    self.session.handle(&mut self.session.lock(), input);
-                }
-                None => packets = None,
+        while !payload.packets.is_done() {
+            if !self.application.is_ready() {
+                self.payload = Some(payload);
+                return;
             }
-        }
-        if let Some(decoder) = packets {
-            payload.rest = decoder.rest().map(str::to_owned);
-            self.payload = Some(payload);
-            return;
+            match payload.packets.next_packet() {
+                Some(Ok(packet)) => self.packet(cx, LinkName::Active, packet),
+                Some(Err(error)) => self.undecodable(error),
+                None => {}
+            }
         }
         self.session.handle(&mut self.session.lock(), Input::PostDone);
         // The request may have been given up.
@@ -311,8 +299,8 @@ fn frame<A: Application>(
     message: Frame<'_>,
 ) -> bool {
     let packet = match message {
-        Frame::Text(text) => Packet::decode(text),
-        Frame::Binary(data) => Ok(Packet::binary(data)),
+        Frame::Text(text) => session.dialect().decode_text(text),
+        Frame::Binary(data) => session.dialect().decode_binary(data),
         Frame::Ping(data) => {
             session.answer_ping(*link, data);
             return false;

@@ -30,6 +30,14 @@ pub struct EngineOptions {
     pub websocket: bool,
     /// Whether a session may change from polling to WebSocket. Default true (E-019).
     pub allow_upgrades: bool,
+    /// Whether clients of revision 3 are served: Socket.IO 1 and 2, and whoever gives no `EIO` in
+    /// the query. Default false: they are refused with code 5 (E-008, E-025).
+    ///
+    /// Nothing is spent on it while nobody uses it. Such a client pings by itself, so a dead one
+    /// is noticed only `ping_interval` + `ping_timeout` after its last ping, and binary is copied
+    /// for each of them. Under a Socket.IO server the id of its socket in `/` is the session's id,
+    /// which is a credential: do not show ids of sockets to other clients then.
+    pub allow_eio3: bool,
     /// Time a POST body may take to arrive. Default 30 s.
     pub body_timeout: Duration,
     /// Which pages of other origins may use the server. Default: none (E-024).
@@ -48,6 +56,7 @@ impl Default for EngineOptions {
             polling: true,
             websocket: true,
             allow_upgrades: true,
+            allow_eio3: false,
             body_timeout: Duration::from_secs(30),
             cors: None,
         }

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use sockeye_proto::engine::PayloadEncoder;
-use sockeye_proto::websocket::Frame;
+use sockeye_proto::websocket::{Frame, Opcode};
 
 use super::scratch;
 
@@ -71,6 +71,11 @@ impl Outbox {
             self.written = written;
             self.frames.push_back(frame);
         }
+    }
+
+    /// Whether one of the frames is binary.
+    pub(super) fn has_binary(&self) -> bool {
+        self.frames.iter().any(|frame| frame.opcode() == Opcode::Binary)
     }
 
     /// Moves everything into the payload that answers a poll.

@@ -10,19 +10,22 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderValue, Response, StatusCode, request};
 use http_body::Body;
-use sockeye_proto::engine::Input;
+use sockeye_proto::engine::{Input, PollBody};
 use tokio::sync::oneshot;
 
 use super::body::ResponseBody;
 use super::service::{empty, success};
 use super::session::{Post, Session};
 
+/// The content type of binary payloads.
+const OCTET_STREAM: &str = "application/octet-stream";
+
 /// Waits until there is something to send.
 pub(super) async fn poll(
     session: &Arc<Session>,
     request: &request::Parts,
 ) -> Response<ResponseBody> {
-    let (reply, answer) = oneshot::channel();
+    let (reply, answered) = oneshot::channel();
     let refused = {
         let mut state = session.lock();
         // A GET that waits already keeps its place: it is answered when this one is refused.
@@ -37,10 +40,10 @@ pub(super) async fn poll(
         return empty(StatusCode::BAD_REQUEST);
     }
     let guard = Guard { session, given_up: Some(Input::PollAborted) };
-    let body = answer.await;
+    let body = answered.await;
     guard.defuse();
     match body {
-        Ok(body) => text(request, body),
+        Ok(body) => answer(request, body),
         Err(_) => empty(StatusCode::BAD_REQUEST),
     }
 }
@@ -55,7 +58,8 @@ where
     B: Body<Data = Bytes>,
     B::Error: fmt::Display,
 {
-    let readable = !is_octet_stream(request);
+    let octets = is_octet_stream(request);
+    let readable = !octets || session.dialect().takes_octets();
     let input = if readable { Input::Post } else { Input::PostUnreadable };
     if session.handle(&mut session.lock(), input).refused {
         return empty(StatusCode::BAD_REQUEST);
@@ -79,7 +83,7 @@ where
     };
     guard.defuse();
     let (done, handled) = oneshot::channel();
-    session.lock().leave_post(Post::Arrived { body, done });
+    session.lock().leave_post(Post::Arrived { body, octets, done });
     session.wake();
     // Also a body that ended the session is answered with `ok` (E-058, E-060).
     let _ = handled.await;
@@ -89,8 +93,9 @@ where
 }
 
 /// The answer to a GET.
-pub(super) fn text(request: &request::Parts, body: Vec<u8>) -> Response<ResponseBody> {
-    let mut response = success("text/plain; charset=UTF-8", body);
+pub(super) fn answer(request: &request::Parts, body: PollBody) -> Response<ResponseBody> {
+    let content_type = if body.binary { OCTET_STREAM } else { "text/plain; charset=UTF-8" };
+    let mut response = success(content_type, body.bytes);
     protect(request, &mut response);
     response
 }
@@ -105,7 +110,7 @@ fn protect(request: &request::Parts, response: &mut Response<ResponseBody>) {
 }
 
 fn is_octet_stream(request: &request::Parts) -> bool {
-    request.headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
+    request.headers.get(CONTENT_TYPE).is_some_and(|value| value == OCTET_STREAM)
 }
 
 /// Reports a request that was dropped before it was through.

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use http::request;
 use parking_lot::RwLock;
 use sockeye_proto::engine::{
-    Handshake as OpenPacket, Query, Revision, Session as Machine, Timing, TransportName,
+    Dialect, Handshake as OpenPacket, PollBody, Query, Session as Machine, Timing, TransportName,
 };
 use sockeye_proto::websocket::{Frame, Opcode};
 
@@ -120,24 +120,24 @@ impl<C: Connector> Engine<C> {
     }
 
     /// Opens a session over polling; the body that answers the GET.
-    pub(super) fn open_polling(&self, request: &request::Parts, query: &Query<'_>) -> String {
+    pub(super) fn open_polling(&self, request: &request::Parts, query: &Query<'_>) -> PollBody {
         let handshake = Handshake::of(request);
-        let (revision, base64) = (query.revision, query.base64);
-        let session = self.open(handshake, revision, base64, Link::Polling(None));
-        let packet = self.open_packet(&session, TransportName::Polling);
+        let session = self.open(handshake, Dialect::of(query), Link::Polling(None));
+        let mut payload = session.dialect().encoder(false);
+        payload.push_text(self.open_packet(&session, TransportName::Polling).as_bytes());
+        let body = session.dialect().finish(payload);
         self.drive(session, Driver::polling);
-        packet
+        body
     }
 
     /// Opens a session over a WebSocket that has just been upgraded.
     pub(super) fn open_websocket(
         &self,
         handshake: Handshake,
-        revision: Revision,
-        base64: bool,
+        dialect: Dialect,
         Ends { reader, writer, early }: Ends,
     ) {
-        let session = self.open(handshake, revision, base64, Link::WebSocket(writer));
+        let session = self.open(handshake, dialect, Link::WebSocket(writer));
         let packet = self.open_packet(&session, TransportName::WebSocket);
         session.send_first(Frame::from_parts(Opcode::Text, &[packet.as_bytes()]));
         self.drive(session, |session, application| {
@@ -145,23 +145,18 @@ impl<C: Connector> Engine<C> {
         });
     }
 
-    fn open(
-        &self,
-        handshake: Handshake,
-        revision: Revision,
-        base64: bool,
-        link: Link,
-    ) -> Arc<Session> {
+    fn open(&self, handshake: Handshake, dialect: Dialect, link: Link) -> Arc<Session> {
         wheel::keep_turning(&self.shared.wheel, self.shared.clock);
         let transport = match link {
             Link::Polling(_) => TransportName::Polling,
             Link::WebSocket(_) | Link::Gone => TransportName::WebSocket,
         };
         let timing = Arc::clone(&self.shared.timing);
-        let machine = Machine::open(self.shared.clock.now(), timing, revision, transport);
+        let now = self.shared.clock.now();
+        let machine = Machine::open(now, timing, dialect.revision(), transport);
         let id = Id::random();
         let shared = Arc::clone(&self.shared);
-        let session = Session::new(shared, id.clone(), base64, handshake, machine, link);
+        let session = Session::new(shared, id.clone(), dialect, handshake, machine, link);
         self.shared.sessions.write().insert(id, Arc::clone(&session));
         if self.is_closed() {
             // The server was closed while the handshake was on its way.

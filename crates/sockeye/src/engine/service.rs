@@ -148,14 +148,14 @@ impl<C: Connector> EngineService<C> {
             return Err(Rejection::BadRequest(RejectionContext::TransportHandshake));
         }
         match query.revision {
-            Revision::Four => Ok(Target::New),
-            Revision::Three => Err(Rejection::UnsupportedVersion),
+            Revision::Three if !options.allow_eio3 => Err(Rejection::UnsupportedVersion),
+            Revision::Three | Revision::Four => Ok(Target::New),
         }
     }
 
     fn open_polling(&self, request: &request::Parts, query: &Query<'_>) -> Response<ResponseBody> {
         let body = self.engine.open_polling(request, query);
-        polling::text(request, body.into_bytes())
+        polling::answer(request, body)
     }
 }
 

@@ -5,7 +5,7 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, request};
-use sockeye_proto::engine::Query;
+use sockeye_proto::engine::{Dialect, Query};
 use sockeye_proto::websocket::{AcceptKey, HandshakeError, UpgradeRequest, has_token};
 
 use super::application::Connector;
@@ -44,10 +44,10 @@ pub(super) fn upgrade<C: Connector>(
         Target::New => {
             let engine = engine.clone();
             let handshake = Handshake::of(request);
-            let (revision, base64) = (query.revision, query.base64);
+            let dialect = Dialect::of(query);
             tokio::spawn(async move {
                 if let Some(ends) = upgrade.finish().await {
-                    engine.open_websocket(handshake, revision, base64, ends);
+                    engine.open_websocket(handshake, dialect, ends);
                 }
             });
         }

@@ -131,6 +131,18 @@ impl ServerBuilder {
         self
     }
 
+    /// Whether Socket.IO 1 and 2 clients are served, which speak revision 3 of Engine.IO (S-099 to
+    /// S-102). Default false: they are refused with "Unsupported protocol version".
+    ///
+    /// They are in `/` without asking, and the id of their socket there is the id of the
+    /// connection, as they require. Whoever knows that id can take the connection over, so do not
+    /// show ids of sockets to other clients when this is on. Otherwise it costs nothing while
+    /// nobody uses it.
+    pub const fn allow_eio3(mut self, allowed: bool) -> Self {
+        self.options.engine.allow_eio3 = allowed;
+        self
+    }
+
     /// Which pages of other origins may use the server. Default: none.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.options.engine.cors = Some(cors);

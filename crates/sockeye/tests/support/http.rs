@@ -45,13 +45,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
     }
 
     /// Writes bytes.
-    pub(crate) async fn send(&mut self, text: &str) {
-        let written = within("a request to be taken", self.stream.write_all(text.as_bytes()));
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let written = within("a request to be taken", self.stream.write_all(bytes.as_ref()));
         written.await.expect("the server takes a request");
     }
 
-    /// Reads a response that says how long it is.
+    /// Reads a response that says how long it is, and is text.
     pub(crate) async fn receive(&mut self, what: &str) -> Response {
+        let (status, _, body) = self.receive_bytes(what).await;
+        Response { status, body: String::from_utf8(body).expect("a body in UTF-8") }
+    }
+
+    /// The same for any body: status, head in lower case, body.
+    pub(crate) async fn receive_bytes(&mut self, what: &str) -> (u16, String, Vec<u8>) {
         let head = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
@@ -66,10 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
             self.read_more(what).await;
         }
         let body = self.buffer.drain(..length).collect();
-        Response {
-            status: status.expect("a status"),
-            body: String::from_utf8(body).expect("a body in UTF-8"),
-        }
+        (status.expect("a status"), head, body)
     }
 
     /// The stream, for another protocol. Whatever was read too far is lost.

@@ -81,7 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Self::with_query(stream, &format!("{path}?EIO=4&transport=websocket&sid={sid}")).await
     }
 
-    async fn with_query(stream: S, target: &str) -> Self {
+    /// The same with a path and query of one's own.
+    pub(crate) async fn with_query(stream: S, target: &str) -> Self {
         let handshake = client_async(format!("ws://localhost{target}"), stream);
         let (stream, _) = within("a WebSocket", handshake).await.expect("a WebSocket");
         Self {

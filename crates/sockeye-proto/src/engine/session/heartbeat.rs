@@ -37,6 +37,7 @@ impl Session {
         match self.revision {
             Revision::Three => {
                 self.outputs.push(Output::Send(Control::Pong));
+                self.pongs_excused = 0;
                 self.await_client_ping(now);
             }
             Revision::Four => self.wrong_direction(now),

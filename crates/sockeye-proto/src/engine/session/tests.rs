@@ -132,6 +132,14 @@ mod heartbeat {
     }
 
     #[test]
+    fn each_ping_of_revision_3_makes_up_for_what_was_not_read() {
+        let mut story = Story::speaking(Revision::Three, TransportName::WebSocket);
+        for _ in 0..20 {
+            story.waits(400).when(Input::Unread, &[]).receives(PING, &[Send(Control::Pong)]);
+        }
+    }
+
+    #[test]
     fn e_083_a_pong_lost_in_the_upgrade_does_not_end_the_session() {
         polling()
             .after(300, &[Send(Control::Ping)])

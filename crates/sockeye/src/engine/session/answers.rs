@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sockeye_proto::Moment;
-use sockeye_proto::engine::{Control, Input, Output, PayloadEncoder, PollAnswer};
-use sockeye_proto::websocket::{Frame, Opcode};
+use sockeye_proto::engine::{Control, Input, Output, PollAnswer, PollBody};
+use sockeye_proto::websocket::Frame;
 use tokio::sync::oneshot;
 
 use super::{Candidate, Link, Session, State};
@@ -16,15 +14,16 @@ use crate::engine::io::{self, Writer};
 use crate::engine::outbox::Outbox;
 
 /// Where the body goes that answers a waiting GET.
-pub(in crate::engine) type PollReply = oneshot::Sender<Vec<u8>>;
+pub(in crate::engine) type PollReply = oneshot::Sender<PollBody>;
 
 /// A POST, while it is going on.
 #[derive(Debug)]
 pub(in crate::engine) enum Post {
     /// Its body is arriving; whoever reads it is woken when the session is over.
     Arriving(Waker),
-    /// The driver has to work through the body, and then say so.
-    Arrived { body: Bytes, done: oneshot::Sender<()> },
+    /// The driver has to work through the body, and then say so. `octets`: it came as
+    /// `application/octet-stream`.
+    Arrived { body: Bytes, octets: bool, done: oneshot::Sender<()> },
 }
 
 /// What the caller of `handle` has to do itself.
@@ -65,7 +64,7 @@ impl Session {
         match output {
             Output::Send(control) => self.send_control(state, control),
             Output::AnswerPoll(answer) => {
-                answer_poll(state, answer);
+                self.answer_poll(state, answer);
                 self.resume(state);
             }
             Output::AnswerProbe => self.answer_probe(state),
@@ -81,6 +80,25 @@ impl Session {
             Output::Deliver | Output::RefusePoll | Output::RefusePost | Output::RefuseCandidate => {
             }
         }
+    }
+
+    fn answer_poll(&self, state: &mut State, answer: PollAnswer) {
+        let Link::Polling(waiting) = &mut state.link else { return };
+        let Some(reply) = waiting.take() else { return };
+        let dialect = &self.dialect;
+        let binary = dialect.takes_octets() && state.outbox.has_binary();
+        let mut payload = dialect.encoder(binary && answer == PollAnswer::Queued);
+        match answer {
+            PollAnswer::Queued => state.outbox.drain_into(&mut payload),
+            PollAnswer::Noop => payload.push_text(b"6"),
+            PollAnswer::Close => payload.push_text(b"1"),
+            PollAnswer::NoopAndClose => {
+                payload.push_text(b"6");
+                payload.push_text(b"1");
+            }
+        }
+        // Who no longer listens has said so: the guard of the request reports it.
+        let _ = reply.send(dialect.finish(payload));
     }
 
     fn send_control(self: &Arc<Self>, state: &mut State, control: Control) {
@@ -161,33 +179,5 @@ impl Candidate {
             // then fails, and the session goes on without it.
             let _ = self.outbox.write_with(|slices| io::try_write(half, slices));
         }
-    }
-}
-
-fn answer_poll(state: &mut State, answer: PollAnswer) {
-    let Link::Polling(waiting) = &mut state.link else { return };
-    let Some(reply) = waiting.take() else { return };
-    let mut payload = PayloadEncoder::new();
-    match answer {
-        PollAnswer::Queued => state.outbox.drain_into(&mut payload),
-        PollAnswer::Noop => payload.push_text(b"6"),
-        PollAnswer::Close => payload.push_text(b"1"),
-        PollAnswer::NoopAndClose => {
-            payload.push_text(b"6");
-            payload.push_text(b"1");
-        }
-    }
-    // Who no longer listens has said so: the guard of the request reports it.
-    let _ = reply.send(payload.finish());
-}
-
-/// The text form of a binary message (E-069).
-pub(super) fn as_text(frame: Frame) -> Frame {
-    match frame.opcode() {
-        Opcode::Binary => {
-            let text = STANDARD.encode(frame.payload());
-            Frame::from_parts(Opcode::Text, &[b"b", text.as_bytes()])
-        }
-        _ => frame,
     }
 }

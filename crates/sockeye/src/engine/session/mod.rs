@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::task::AtomicWaker;
 use parking_lot::{Mutex, MutexGuard};
 use sockeye_proto::engine::{
-    CloseDetail, Input, Link as LinkName, Revision, Session as Machine, TransportName,
+    CloseDetail, Dialect, Input, Link as LinkName, Revision, Session as Machine, TransportName,
 };
 use sockeye_proto::websocket::{CloseCode, Frame};
 
@@ -29,8 +29,7 @@ pub(super) use state::{Candidate, Link, State};
 pub struct Session {
     shared: Arc<Shared>,
     id: Id,
-    /// Binary is sent as base64 text, because the client said it cannot take frames (E-069).
-    base64: bool,
+    dialect: Dialect,
     handshake: Handshake,
     place: Place,
     driver: AtomicWaker,
@@ -74,7 +73,7 @@ impl Session {
     pub(super) fn new(
         shared: Arc<Shared>,
         id: Id,
-        base64: bool,
+        dialect: Dialect,
         handshake: Handshake,
         machine: Machine,
         link: Link,
@@ -82,7 +81,7 @@ impl Session {
         let session = Arc::new(Self {
             shared,
             id,
-            base64,
+            dialect,
             handshake,
             place: Place::default(),
             driver: AtomicWaker::new(),
@@ -113,8 +112,8 @@ impl Session {
 
     /// The revision of the protocol that the client speaks.
     #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.lock().machine.revision()
+    pub const fn revision(&self) -> Revision {
+        self.dialect.revision()
     }
 
     /// Whether messages can still be sent.
@@ -197,7 +196,7 @@ impl Session {
             self.make_room(&mut state)?;
         }
         for frame in frames {
-            let frame = if self.base64 { answers::as_text(frame) } else { frame };
+            let frame = self.dialect.frame(frame);
             if delivery.compress {
                 state.outbox.push_compressible(frame);
             } else {
@@ -246,6 +245,11 @@ impl Session {
         state.close_code = Some(code);
         self.handle(&mut state, Input::LinkFailed { link, detail });
         state.close_code = None;
+    }
+
+    /// How its packets are written.
+    pub(super) const fn dialect(&self) -> &Dialect {
+        &self.dialect
     }
 
     pub(super) const fn key(&self) -> &Id {
