@@ -277,6 +277,12 @@ impl Formatter for AttachBytes<'_> {
     }
 }
 
+/// Whether a value of this type stands for no argument at all, as `()` does.
+#[must_use]
+pub fn is_no_argument<T: ?Sized>() -> bool {
+    Shape::of::<T>() == Shape::None
+}
+
 /// How a type stands for arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {

@@ -86,7 +86,7 @@ impl Assembled {
     /// # Errors
     /// [`DecodeError::IllegalAttachment`] if a placeholder is out of range.
     pub fn packet(&self) -> Result<Packet<'_>, DecodeError> {
-        let mut packet = Header::read(&self.text)?.packet()?;
+        let mut packet = Header::read(&self.text, usize::MAX)?.packet()?;
         let (Payload::Event { arguments, .. } | Payload::Acknowledgement(arguments)) =
             &mut packet.payload
         else {
@@ -112,7 +112,7 @@ impl Decoder {
         if self.pending.is_some() {
             return Err(DecodeError::TextAmidAttachments);
         }
-        let header = Header::read(text)?;
+        let header = Header::read(text, MAX_ATTACHMENTS)?;
         let packet = header.packet()?;
         if header.attachments == 0 {
             return Ok(Some(packet));
@@ -136,6 +136,23 @@ impl Decoder {
             return Ok(None);
         }
         Ok(self.pending.take().map(|pending| pending.packet))
+    }
+
+    /// Reads a packet that this program has written itself, whose attachments are all there.
+    ///
+    /// # Errors
+    /// See [`DecodeError`]; none for what an [`Encoder`](super::Encoder) has written.
+    pub fn read_back<'a>(
+        text: &'a str,
+        attachments: &'a [Bytes],
+    ) -> Result<Packet<'a>, DecodeError> {
+        let mut packet = Header::read(text, usize::MAX)?.packet()?;
+        if let Payload::Event { arguments, .. } | Payload::Acknowledgement(arguments) =
+            &mut packet.payload
+        {
+            arguments.attachments = attachments;
+        }
+        Ok(packet)
     }
 
     /// Whether attachments are still to come.
@@ -164,7 +181,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    fn read(text: &'a str) -> Result<Self, DecodeError> {
+    fn read(text: &'a str, max_attachments: usize) -> Result<Self, DecodeError> {
         let first = text.bytes().next();
         let (kind, binary) = match first {
             Some(b'0') => (Kind::Connect, false),
@@ -177,7 +194,8 @@ impl<'a> Header<'a> {
             other => return Err(DecodeError::UnknownType(other)),
         };
         let rest = text.get(1..).unwrap_or_default();
-        let (attachments, rest) = if binary { read_count(rest)? } else { (0, rest) };
+        let (attachments, rest) =
+            if binary { read_count(rest, max_attachments)? } else { (0, rest) };
         let (namespace, rest) = read_namespace(rest);
         let (id, payload) = read_id(rest)?;
         Ok(Self { kind, attachments, namespace, id, payload })
@@ -264,14 +282,14 @@ fn event_name(json: &str) -> Option<Cow<'_, str>> {
     (!is_reserved_event(&name)).then_some(name)
 }
 
-fn read_count(text: &str) -> Result<(usize, &str), DecodeError> {
+fn read_count(text: &str, limit: usize) -> Result<(usize, &str), DecodeError> {
     let (digits, rest) = text.split_once('-').ok_or(DecodeError::IllegalCount)?;
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(DecodeError::IllegalCount);
     }
     match digits.parse::<usize>() {
         Ok(0) => Err(DecodeError::IllegalCount),
-        Ok(count) if count <= MAX_ATTACHMENTS => Ok((count, rest)),
+        Ok(count) if count <= limit => Ok((count, rest)),
         _ => Err(DecodeError::TooManyAttachments),
     }
 }

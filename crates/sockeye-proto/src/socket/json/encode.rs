@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::socket::{ArgumentWriter, ToArguments, is_reserved_event};
+use crate::socket::{ArgumentWriter, Offset, ToArguments, is_reserved_event};
 use crate::websocket::{Frame, HEADROOM, Opcode};
 
 /// Why a packet could not be written. Always the caller's fault; nothing was sent.
@@ -60,6 +60,17 @@ impl Encoded {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.text.payload().get(1..).unwrap_or_default()
+    }
+
+    /// The same event with one more argument: the place that it has in what its receiver is sent
+    /// (S-079).
+    #[must_use]
+    pub fn with_offset(&self, offset: Offset) -> Self {
+        let payload = self.text.payload();
+        let list = payload.strip_suffix(b"]").unwrap_or(payload);
+        let offset = format!(",\"{offset}\"]");
+        let text = Frame::from_parts(Opcode::Text, &[list, offset.as_bytes()]);
+        Self { text, attachments: self.attachments.clone() }
     }
 
     /// The attachments' bytes.
@@ -123,10 +134,12 @@ impl<'a> Encoder<'a> {
         Ok(self.finish(if attachments.is_empty() { b'3' } else { b'6' }, Some(id), attachments))
     }
 
-    /// Tells the client that it is connected to the namespace, under which id (S-023).
-    pub fn connect(&mut self, sid: &str) -> Encoded {
+    /// Tells the client that it is connected to the namespace, under which id (S-023), and under
+    /// which secret one it may come back (S-078).
+    pub fn connect(&mut self, sid: &str, pid: Option<&str>) -> Encoded {
         self.begin();
-        for part in ["{\"sid\":\"", sid, "\"}"] {
+        let pid = pid.map_or_else(String::new, |pid| format!(",\"pid\":\"{pid}\""));
+        for part in ["{\"sid\":\"", sid, "\"", &pid, "}"] {
             self.scratch.extend_from_slice(part.as_bytes());
         }
         self.finish(b'0', None, Vec::new())
@@ -275,7 +288,8 @@ mod tests {
     fn the_servers_answers_are_the_references() {
         let mut scratch = Vec::new();
         let mut encoder = Encoder::new(&mut scratch, "/nope");
-        assert_eq!(text(&encoder.connect("YDdIvTwz8y")), "0/nope,{\"sid\":\"YDdIvTwz8y\"}");
+        assert_eq!(text(&encoder.connect("YDdIvTwz8y", None)), "0/nope,{\"sid\":\"YDdIvTwz8y\"}");
+        assert_eq!(text(&encoder.connect("a", Some("b"))), "0/nope,{\"sid\":\"a\",\"pid\":\"b\"}");
         assert_eq!(text(&encoder.disconnect()), "1/nope,");
         assert_eq!(
             text(&encoder.connect_error("Invalid namespace", None)),
@@ -294,6 +308,19 @@ mod tests {
         let encoded = Encoder::new(&mut scratch, "/").event("hi", None, "é").unwrap();
         let frame = encoded.frames().next().unwrap();
         assert_eq!(frame.as_bytes(), b"\x81\x0d42[\"hi\",\"\xc3\xa9\"]");
+    }
+
+    #[test]
+    fn s_079_an_offset_is_one_more_argument() {
+        let mut scratch = Vec::new();
+        let mut encoder = Encoder::new(&mut scratch, "/");
+        let plain = encoder.event("hi", None, &("é", Bytes::from_static(&[1]))).unwrap();
+        let offered = plain.with_offset(Offset::new(35));
+        let placeholder = "{\"_placeholder\":true,\"num\":0}";
+        assert_eq!(text(&offered), format!("51-[\"hi\",\"é\",{placeholder},\"~z\"]"));
+        assert_eq!(offered.attachments().collect::<Vec<_>>(), [&[1]]);
+        let bare = encoder.event("hi", None, &()).unwrap().with_offset(Offset::new(0));
+        assert_eq!(text(&bare), "2[\"hi\",\"~0\"]");
     }
 
     #[test]
