@@ -13,11 +13,12 @@ mod server;
 #[cfg(feature = "server")]
 pub use server::{
     AcknowledgedBroadcast, Acknowledgement, AcknowledgementError, Auth, AwaitAcknowledgement,
-    BroadcastOperator, ClientFiles, ConnectContext, ConnectError, ConnectHandler, Data,
-    DisconnectContext, DisconnectHandler, DisconnectReason, EmitError, EventContext, EventHandler,
-    EventName, FromConnect, FromDisconnect, FromEvent, HandlerError, HandlerErrorKind, Middleware,
-    Namespace, NotFound, PartialAnswers, Rejection, RoomNames, Server, ServerBuilder, Socket,
-    SocketIoLayer, SocketIoService, Work,
+    BroadcastOperator, ClientFiles, ConnectContext, ConnectError, ConnectHandler,
+    ConnectionStateRecovery, Data, DisconnectContext, DisconnectHandler, DisconnectReason,
+    EmitError, EventContext, EventHandler, EventMiddleware, EventName, FromConnect, FromDisconnect,
+    FromEvent, HandlerError, HandlerErrorKind, ListenerId, Middleware, Namespace, NotFound,
+    PartialAnswers, Rejection, RemoteSocket, RoomEvent, RoomNames, Server, ServerBuilder, Socket,
+    SocketIoLayer, SocketIoService, SocketOperator, Work,
 };
 
 pub use engine::{AllowedOrigins, Cors, Handshake, RemoteAddress, TransportName};

@@ -53,7 +53,7 @@ async fn what_is_emitted_after_the_end_is_refused() {
     client.close().await;
     eventually("the end of the socket", || !socket.is_connected()).await;
     assert!(matches!(socket.emit("late", ()), Err(EmitError::Disconnected)));
-    assert!(matches!(socket.emit_volatile("late", ()), Err(EmitError::Disconnected)));
+    assert!(matches!(socket.volatile().emit("late", ()), Err(EmitError::Disconnected)));
     let answer = within("the refusal", socket.emit_with_ack::<()>("late", ())).await;
     let refused = matches!(answer, Err(AcknowledgementError::Emit(EmitError::Disconnected)));
     assert!(refused, "{answer:?}");
@@ -233,13 +233,13 @@ async fn volatile_events_need_a_request_that_waits() {
     let io = Server::new();
     let mut client = Polling::join(serve(&io).await).await;
     let socket = io.sockets().remove(0);
-    let dropped = socket.emit_volatile("dropped", ());
+    let dropped = socket.volatile().emit("dropped", ());
     assert!(matches!(dropped, Err(EmitError::NotWritable)), "{dropped:?}");
     io.of("/").volatile().emit("dropped too", ()).unwrap();
     socket.emit("kept", ()).unwrap();
     assert_eq!(client.poll().await, r#"42["kept"]"#);
     client.start_poll().await;
-    eventually("the poll to wait", || socket.emit_volatile("sent", ()).is_ok()).await;
+    eventually("the poll to wait", || socket.volatile().emit("sent", ()).is_ok()).await;
     assert_eq!(client.finish_poll().await, r#"42["sent"]"#);
 }
 
@@ -251,7 +251,7 @@ async fn volatile_events_to_a_client_that_does_not_read_are_dropped_whole() {
     let socket = io.sockets().remove(0);
     let payload = "x".repeat(100_000);
     let mut sent = 0;
-    while socket.emit_volatile("tick", (sent, &payload)).is_ok() {
+    while socket.volatile().emit("tick", (sent, &payload)).is_ok() {
         sent += 1;
         assert!(sent < 1_000, "awaited a full buffer");
     }
@@ -259,7 +259,7 @@ async fn volatile_events_to_a_client_that_does_not_read_are_dropped_whole() {
         client.expect(&format!(r#"42["tick",{number},"{payload}"]"#)).await;
     }
     client.expect_nothing().await;
-    eventually("room", || socket.emit_volatile("room", ()).is_ok()).await;
+    eventually("room", || socket.volatile().emit("room", ()).is_ok()).await;
     client.expect(r#"42["room"]"#).await;
 }
 

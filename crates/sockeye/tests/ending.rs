@@ -135,7 +135,7 @@ async fn closing_the_server_ends_listening_and_all_connections() {
     let socket = io.of("/").socket(&client.id).unwrap();
     eventually("the poll to wait", || {
         let polling = io.sockets().into_iter().find(|other| *other != socket);
-        polling.is_some_and(|polling| polling.emit_volatile("ready", ()).is_ok())
+        polling.is_some_and(|polling| polling.volatile().emit("ready", ()).is_ok())
     })
     .await;
     assert_eq!(polling.finish_poll().await, r#"42["ready"]"#);
@@ -196,7 +196,7 @@ async fn when_all_clients_have_left_nothing_is_left_of_them() {
     let mut disconnections = disconnections(&io);
     io.of("/").on_connect(async |socket: Socket| {
         socket.join(["everybody", "and more"]);
-        socket.set_data(vec![0_u8; 10]);
+        socket.set_extension(vec![0_u8; 10]);
     });
     io.of("/").on("slow", async || tokio::time::sleep(Duration::from_millis(20)).await);
     let address = serve(&io).await;
@@ -210,7 +210,7 @@ async fn when_all_clients_have_left_nothing_is_left_of_them() {
     let weak: Vec<_> = io
         .sockets()
         .iter()
-        .map(|socket| Arc::downgrade(&socket.data::<Vec<u8>>().expect("set on connect")))
+        .map(|socket| Arc::downgrade(&socket.extension::<Vec<u8>>().expect("set on connect")))
         .collect();
     assert_eq!((io.clients_count(), weak.len()), (CLIENTS, CLIENTS));
     for (number, mut client) in clients.into_iter().enumerate() {
@@ -308,11 +308,11 @@ async fn a_client_that_answers_no_ping_is_disconnected() {
 
 #[tokio::test]
 async fn a_disconnect_handler_that_panics_still_frees_the_socket_and_its_rooms() {
-    let io = Server::new();
-    let (pen, mut reports) = log::<String>();
-    io.on_error(move |error| pen.write(error.to_string()));
-    let address = serve(&io).await;
     for late in [false, true] {
+        let io = Server::new();
+        let (pen, mut reports) = log::<String>();
+        io.on_error(move |error| pen.write(error.to_string()));
+        let address = serve(&io).await;
         io.of("/").on_disconnect(move |_: Socket| {
             assert!(late, "at once");
             async move {

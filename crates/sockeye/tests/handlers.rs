@@ -232,7 +232,7 @@ struct Moderator;
 
 impl FromEvent for Moderator {
     fn from_event(event: &EventContext<'_>) -> Result<Self, Rejection> {
-        match event.socket().data::<Self>() {
+        match event.socket().extension::<Self>() {
             Some(_) => Ok(Self),
             None => Err(Rejection::Other(format!("{} is for moderators", event.name()))),
         }
@@ -244,7 +244,7 @@ async fn an_extractor_of_the_program_decides_too() {
     let io = Server::new();
     let mut reports = reports(&io);
     io.of("/")
-        .on("promote", async |socket: Socket| socket.set_data(Moderator))
+        .on("promote", async |socket: Socket| socket.set_extension(Moderator))
         .on("ban", async |_: Moderator, Data(who): Data<String>| format!("banned {who}"));
     let mut client = Client::join(serve(&io).await).await;
     let id = client.id.clone();
@@ -339,13 +339,13 @@ async fn an_event_without_a_handler_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_handler_given_later_replaces_the_one_before_on_open_connections() {
+async fn handlers_can_be_removed_and_given_on_open_connections() {
     let io = Server::new();
     io.of("/").on("which", async || "first");
     let mut client = Client::join(serve(&io).await).await;
     client.send(r#"420["which"]"#).await;
     client.expect(r#"430["first"]"#).await;
-    io.of("/").on("which", async || "second");
+    io.of("/").off("which").on("which", async || "second");
     client.send(r#"421["which"]"#).await;
     client.expect(r#"431["second"]"#).await;
 }

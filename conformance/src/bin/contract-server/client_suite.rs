@@ -83,10 +83,10 @@ fn add_binary(namespace: &Namespace) {
             answer_if(is_greeting(&value), &socket, "jsonbuff-ack");
         })
         .on("abuff1", async |socket: Socket, Data(value): Data<Value>| {
-            socket.set_data(FirstBuffer(is_binary(&value)));
+            socket.set_extension(FirstBuffer(is_binary(&value)));
         })
         .on("abuff2", async |socket: Socket| {
-            let came = socket.data::<FirstBuffer>().is_some_and(|first| first.0);
+            let came = socket.extension::<FirstBuffer>().is_some_and(|first| first.0);
             answer_if(came, &socket, "abuff2-ack");
         });
 }
@@ -101,11 +101,11 @@ fn add_blobs(namespace: &Namespace) {
             answer_if(is_greeting(&value), &socket, "jsonblob-ack");
         })
         .on("blob1", async |socket: Socket, Data(value): Data<Value>| {
-            socket.set_data(Blobs(if is_binary(&value) { 1 } else { 0 }));
+            socket.set_extension(Blobs(if is_binary(&value) { 1 } else { 0 }));
         })
         .on("blob2", async |socket: Socket, Data(value): Data<Value>| {
             let as_expected = blobs(&socket) == 1 && value == Value::String("second".into());
-            socket.set_data(Blobs(if as_expected { 2 } else { 0 }));
+            socket.set_extension(Blobs(if as_expected { 2 } else { 0 }));
         })
         .on("blob3", async |socket: Socket, Data(value): Data<Value>| {
             answer_if(blobs(&socket) == 2 && is_binary(&value), &socket, "blob3-ack");
@@ -119,7 +119,7 @@ struct FirstBuffer(bool);
 struct Blobs(u8);
 
 fn blobs(socket: &Socket) -> u8 {
-    socket.data::<Blobs>().map_or(0, |blobs| blobs.0)
+    socket.extension::<Blobs>().map_or(0, |blobs| blobs.0)
 }
 
 fn answer_if(is_right: bool, socket: &Socket, event: &str) {

@@ -63,7 +63,7 @@ fn add_events(io: &Server, namespace: &Namespace, reasons: &Reasons) {
             (0..n).for_each(|i| drop(socket.emit("burst", i)));
         })
         .on("volatile", async |socket: Socket, Data(n): Data<usize>| {
-            (0..n).for_each(|i| drop(socket.emit_volatile("tick", i)));
+            (0..n).for_each(|i| drop(socket.volatile().emit("tick", i)));
             let _ = socket.emit("tick-end", ());
         });
     add_room_events(namespace);

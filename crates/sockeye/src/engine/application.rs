@@ -25,6 +25,10 @@ pub trait Application: Send + 'static {
         detail: CloseDetail,
     );
 
+    /// The peer has answered a ping. What was sent before its answer to the ping before has
+    /// arrived. Only in revision 4, where the server pings.
+    fn heartbeat(&mut self) {}
+
     /// Whether it can take more messages now. While it cannot, nothing is read from the peer, who
     /// feels it as back-pressure.
     fn is_ready(&self) -> bool {

@@ -340,6 +340,9 @@ fn deliver<A: Application>(
         }
         (_, other) => Received::from(&other),
     };
+    if packet == Received::Pong && *link == LinkName::Active {
+        application.heartbeat();
+    }
     let mut state = session.lock();
     session.handle_at(now, &mut state, Input::Packet { link: *link, packet });
     if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {

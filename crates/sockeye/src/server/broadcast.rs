@@ -4,9 +4,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use sockeye_proto::socket::{FromArguments, ToArguments};
 
-use super::adapter::Flags;
+use super::acknowledgement::AwaitAcknowledgement;
+use super::adapter::{Command, Flags};
 use super::error::EmitError;
 use super::namespace::Namespace;
+use super::outgoing::OutgoingEvent;
+use super::remote::RemoteSocket;
 use super::rooms::{RoomNames, Target};
 use super::socket::Socket;
 use crate::engine::Delivery;
@@ -53,6 +56,13 @@ impl BroadcastOperator {
         self
     }
 
+    /// Chooses whether the event may be compressed, where the server's options allow it. Default
+    /// true.
+    pub const fn compress(mut self, compress: bool) -> Self {
+        self.flags.delivery.compress = compress;
+        self
+    }
+
     /// Only sockets of this node.
     pub const fn local(mut self) -> Self {
         self.flags.local = true;
@@ -64,9 +74,19 @@ impl BroadcastOperator {
     /// # Errors
     /// If the event cannot be written. That a socket is gone is no error.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
-        let packet = self.namespace.encode_event(event, None, &arguments)?;
-        self.namespace.broadcast(&packet, &self.target, self.flags);
+        for namespace in self.namespace.family() {
+            let event = OutgoingEvent::new(namespace.encode_event(event, None, &arguments)?);
+            namespace.adapter().broadcast(&namespace, &event, &self.target, self.flags);
+        }
         Ok(())
+    }
+
+    /// Sends the event `message` to them, as the official server's `send` does (S-054).
+    ///
+    /// # Errors
+    /// If the event cannot be written.
+    pub fn send(&self, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.emit("message", arguments)
     }
 
     /// Chooses how long to wait for the answers of a broadcast that asks for them (S-064).
@@ -78,24 +98,49 @@ impl BroadcastOperator {
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
         let mut sockets = Vec::new();
-        self.namespace.rooms().for_each(&self.target, |socket| sockets.push(socket.clone()));
+        for namespace in self.namespace.family() {
+            namespace.rooms().for_each(&self.target, |socket| sockets.push(socket.clone()));
+        }
+        sockets
+    }
+
+    /// The sockets on all nodes, as they are now (S-068); with [`local`](Self::local), on this
+    /// one.
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        let mut sockets = Vec::new();
+        for namespace in self.namespace.family() {
+            let fetched = namespace.adapter().fetch_sockets(&namespace, &self.target, self.flags);
+            sockets.extend(fetched.await);
+        }
         sockets
     }
 
     /// Makes them join rooms (S-069).
     pub fn sockets_join(&self, rooms: impl RoomNames) {
-        self.sockets().iter().for_each(|socket| rooms.for_each_name(|room| socket.join(room)));
+        self.command(Command::Join(&names(rooms)));
     }
 
     /// Makes them leave rooms (S-069).
     pub fn sockets_leave(&self, rooms: impl RoomNames) {
-        self.sockets().iter().for_each(|socket| rooms.for_each_name(|room| socket.leave(room)));
+        self.command(Command::Leave(&names(rooms)));
     }
 
     /// Disconnects them; with `close`, also the connections they are on (S-069).
     pub fn disconnect_sockets(&self, close: bool) {
-        self.sockets().iter().for_each(|socket| socket.disconnect(close));
+        self.command(Command::Disconnect { close });
     }
+
+    fn command(&self, command: Command<'_>) {
+        for namespace in self.namespace.family() {
+            namespace.adapter().command(&namespace, &self.target, self.flags, command);
+        }
+    }
+}
+
+fn names(rooms: impl RoomNames) -> Vec<Box<str>> {
+    let mut names = Vec::new();
+    rooms.for_each_name(|room| names.push(room.into()));
+    names
 }
 
 /// A broadcast that asks each receiver for an answer: made by [`BroadcastOperator::timeout`].
@@ -119,18 +164,10 @@ impl AcknowledgedBroadcast {
         event: &str,
         arguments: impl ToArguments,
     ) -> Result<Vec<T>, PartialAnswers<T>> {
-        let namespace = &self.operator.namespace;
-        let id = namespace.next_acknowledgement_id();
-        let packet = match namespace.encode_event(event, Some(id), &arguments) {
-            Ok(packet) => packet,
-            Err(error) => return Err(PartialAnswers::not_sent(error.into())),
+        let asked = match self.ask::<T>(event, &arguments) {
+            Ok(asked) => asked,
+            Err(error) => return Err(PartialAnswers::not_sent(error)),
         };
-        let sockets = self.operator.sockets();
-        let asked = sockets.iter().map(|socket| {
-            socket
-                .await_answer::<T>(id, &packet, self.operator.flags.delivery)
-                .timeout(self.timeout)
-        });
         let mut partial = PartialAnswers { answers: Vec::new(), missing: 0, error: None };
         for answer in join_all(asked).await {
             match answer {
@@ -139,6 +176,25 @@ impl AcknowledgedBroadcast {
             }
         }
         if partial.missing == 0 { Ok(partial.answers) } else { Err(partial) }
+    }
+
+    /// Sends the event: what waits for each answer.
+    fn ask<T: FromArguments>(
+        &self,
+        event: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<Vec<AwaitAcknowledgement<T>>, EmitError> {
+        let Self { operator, timeout } = self;
+        let mut asked = Vec::new();
+        for namespace in operator.namespace.family() {
+            let id = namespace.next_acknowledgement_id();
+            let event = OutgoingEvent::new(namespace.encode_event(event, Some(id), arguments)?);
+            namespace.rooms().for_each(&operator.target, |socket| {
+                let answer = socket.await_answer(id, &event, operator.flags.delivery);
+                asked.push(answer.timeout(*timeout));
+            });
+        }
+        Ok(asked)
     }
 }
 

@@ -3,12 +3,16 @@ use std::sync::Arc;
 use std::task::Context;
 
 use arc_swap::Cache;
+use smallvec::SmallVec;
 use sockeye_proto::socket::{AcknowledgementId, Arguments};
 
+use super::acknowledgement::Acknowledgement;
 use super::error::{ConnectError, HandlerError, HandlerErrorKind};
-use super::extract::{ConnectContext, DisconnectContext, EventContext, Rejection};
-use super::handler::Work;
-use super::namespace::{Handlers, Namespace, SharedHandlers};
+use super::event_gate::{Decided, EventGate, Refused, WaitingEvent, is_gated};
+use super::extract::{Answering, ConnectContext, DisconnectContext, EventContext, Rejection};
+use super::handler::{AnyDisconnectHandler, AnyEventHandler, Work};
+use super::listeners::{Handlers, Listener, Listeners};
+use super::namespace::{Namespace, SharedHandlers};
 use super::reason::DisconnectReason;
 use super::running::{Panicked, Running, catch};
 use super::server::Server;
@@ -17,9 +21,16 @@ use crate::engine::CloseDetail;
 
 /// The calling of handlers for one connection: what they get, and what becomes of those that
 /// cannot be called, panic, or are not finished at once.
+///
+/// ```text
+/// event ──► catch-all listeners ──► event middlewares ──► listeners of its name
+///                                   (only if there are any)     or the fallback
+/// ```
 pub(super) struct Calls {
     server: Server,
     running: Running<(), Call>,
+    /// Events that wait for middlewares, once there was one.
+    gate: Option<Box<EventGate>>,
     /// The handlers of the namespace that had the last event.
     last: Option<(Namespace, HandlersCache)>,
 }
@@ -28,9 +39,13 @@ pub(super) struct Calls {
 pub(super) const CONNECT: &str = "connect";
 /// The same of a disconnect handler.
 const DISCONNECT: &str = "disconnect";
+const DISCONNECTING: &str = "disconnecting";
 
 /// Whose handler it is, and of which event.
 type Call = (Socket, Box<str>);
+
+/// What the listeners of one event have to do.
+type Works = SmallVec<[Work; 1]>;
 
 /// Sees a change of handlers, and costs no reference while there is none.
 type HandlersCache = Cache<Arc<SharedHandlers>, Arc<Handlers>>;
@@ -43,12 +58,12 @@ impl fmt::Debug for Calls {
 
 impl Calls {
     pub(super) fn new(server: Server) -> Self {
-        Self { server, running: Running::default(), last: None }
+        Self { server, running: Running::default(), gate: None, last: None }
     }
 
-    /// How many handlers are not finished.
+    /// How many handlers are not finished, and events not begun.
     pub(super) fn len(&self) -> usize {
-        self.running.len()
+        self.running.len() + self.gate.as_ref().map_or(0, |gate| gate.len())
     }
 
     /// Goes on with those that are not finished.
@@ -58,6 +73,7 @@ impl Calls {
                 report_panic(&self.server, panicked, &socket, &event);
             }
         }
+        self.work_through_gate(cx);
     }
 
     pub(super) fn event(
@@ -71,22 +87,74 @@ impl Calls {
         if !socket.is_connected() {
             return;
         }
+        let own = socket.listeners_of_its_own();
         let handlers = cached(&mut self.last, socket.namespace());
-        let Some(handler) = handlers.event(name) else { return };
-        let event = EventContext { socket, name, arguments, acknowledgement: id.into() };
-        match catch(|| handler(&event)) {
-            Ok(Ok(work)) => self.start(cx, work, socket, name),
-            Ok(Err(rejection)) => report_rejection(&self.server, rejection, socket, name),
-            Err(panicked) => report_panic(&self.server, panicked, socket, name),
+        let context = EventContext {
+            socket,
+            name,
+            arguments,
+            acknowledgement: id.into(),
+            answering: Answering::Never.into(),
+        };
+        let lists = Lists { namespace: &handlers.listeners, own: own.as_deref() };
+        let mut works = Works::new();
+        lists.catch_all(&self.server, &context, &mut works);
+        let gated = is_gated(handlers, own.as_ref());
+        if !gated {
+            lists.of_event(&self.server, &context, &mut works);
+        }
+        let id = context.acknowledgement.take();
+        works.into_iter().for_each(|work| self.start(cx, work, socket, name));
+        if gated {
+            let (socket, arguments) = (socket.clone(), arguments.to_owned());
+            let event = WaitingEvent { socket, name: name.into(), id, arguments };
+            self.gate.get_or_insert_default().push(event);
+            self.work_through_gate(cx);
         }
     }
 
-    /// Makes the connect handler's future, which is started when the client is in.
-    pub(super) fn prepare_connect(&self, socket: &Socket) -> Result<Option<Work>, ConnectError> {
+    /// Hands on the events that middlewares have decided about.
+    fn work_through_gate(&mut self, cx: &mut Context<'_>) {
+        while let Some(decided) = self.gate.as_mut().and_then(|gate| gate.next(cx)) {
+            self.decided(cx, decided);
+        }
+    }
+
+    fn decided(&mut self, cx: &mut Context<'_>, (event, verdict): Decided) {
+        let WaitingEvent { socket, name, id, arguments } = event;
+        match verdict {
+            Ok(()) if socket.is_connected() => {}
+            Ok(()) => return,
+            Err(Refused::Panicked(panicked)) => {
+                return report_panic(&self.server, panicked, &socket, &name);
+            }
+            Err(Refused::Rejected(rejection)) => {
+                let answer = id.map(|id| Acknowledgement::new(socket.clone(), id));
+                return reject(&self.server, rejection, &socket, &name, answer);
+            }
+        }
+        let context = EventContext {
+            socket: &socket,
+            name: &name,
+            arguments: arguments.as_arguments(),
+            acknowledgement: id.into(),
+            answering: Answering::Never.into(),
+        };
+        let own = socket.listeners_of_its_own();
         let handlers = socket.namespace().handlers();
-        let Some(handler) = &handlers.connect else { return Ok(None) };
-        match catch(|| handler(&ConnectContext { socket })) {
-            Ok(Ok(work)) => Ok(Some(work)),
+        let lists = Lists { namespace: &handlers.listeners, own: own.as_deref() };
+        let mut works = Works::new();
+        lists.of_event(&self.server, &context, &mut works);
+        works.into_iter().for_each(|work| self.start(cx, work, &socket, &name));
+    }
+
+    /// Makes the connect handlers' futures, which are started when the client is in.
+    pub(super) fn prepare_connect(&self, socket: &Socket) -> Result<Vec<Work>, ConnectError> {
+        let handlers = socket.namespace().handlers();
+        let prepare = |handler: &Arc<super::handler::AnyConnectHandler>| match catch(|| {
+            handler(&ConnectContext { socket })
+        }) {
+            Ok(Ok(work)) => Ok(work),
             Ok(Err(rejection)) => {
                 let error = ConnectError::new(rejection.to_string());
                 report_rejection(&self.server, rejection, socket, CONNECT);
@@ -96,10 +164,12 @@ impl Calls {
                 report_panic(&self.server, panicked, socket, CONNECT);
                 Err(ConnectError::new("Internal error"))
             }
-        }
+        };
+        handlers.connect.iter().map(prepare).collect()
     }
 
-    /// The socket is out: its rooms are left even if its handler cannot be called.
+    /// The socket is out. While its `disconnecting` handlers start it is still in its rooms; they
+    /// are left even if a handler cannot be called.
     pub(super) fn disconnected(
         &mut self,
         cx: &mut Context<'_>,
@@ -107,12 +177,26 @@ impl Calls {
         reason: DisconnectReason,
         detail: CloseDetail,
     ) {
-        socket.departed();
+        socket.leaving(reason);
         let handlers = socket.namespace().handlers();
-        let Some(handler) = &handlers.disconnect else { return };
-        match catch(|| handler(&DisconnectContext { socket, reason, detail })) {
-            Ok(work) => self.start(cx, work, socket, DISCONNECT),
-            Err(panicked) => report_panic(&self.server, panicked, socket, DISCONNECT),
+        let context = DisconnectContext { socket, reason, detail };
+        self.see_off(cx, &handlers.disconnecting, &context, DISCONNECTING);
+        socket.departed(reason);
+        self.see_off(cx, &handlers.disconnect, &context, DISCONNECT);
+    }
+
+    fn see_off(
+        &mut self,
+        cx: &mut Context<'_>,
+        handlers: &[Arc<AnyDisconnectHandler>],
+        context: &DisconnectContext<'_>,
+        event: &str,
+    ) {
+        for handler in handlers {
+            match catch(|| handler(context)) {
+                Ok(work) => self.start(cx, work, context.socket, event),
+                Err(panicked) => report_panic(&self.server, panicked, context.socket, event),
+            }
         }
     }
 
@@ -124,7 +208,87 @@ impl Calls {
     }
 }
 
-/// A handler was not called, because a parameter could not be had.
+/// What is called for one socket's events: its namespace's listeners, then its own.
+#[derive(Clone, Copy)]
+struct Lists<'a> {
+    namespace: &'a Listeners,
+    own: Option<&'a Listeners>,
+}
+
+impl Lists<'_> {
+    fn catch_all(self, server: &Server, context: &EventContext<'_>, works: &mut Works) {
+        let own = self.own.map_or(&[][..], Listeners::any);
+        for listener in self.namespace.any().iter().chain(own) {
+            call(server, &listener.handler, context, works);
+        }
+    }
+
+    fn of_event(self, server: &Server, context: &EventContext<'_>, works: &mut Works) {
+        let of_namespace = self.namespace.of_event(context.name);
+        let own = self.own.map_or(&[][..], |own| own.of_event(context.name));
+        let mut left = of_namespace.len() + own.len();
+        if left == 0 {
+            context.answering.set(Answering::Always);
+            let own = self.own.and_then(Listeners::fallback);
+            if let Some(fallback) = own.or_else(|| self.namespace.fallback()) {
+                call(server, fallback, context, works);
+            }
+        }
+        for listener in of_namespace.iter().chain(own) {
+            left -= 1;
+            let answering = if left == 0 { Answering::Always } else { Answering::WithValue };
+            context.answering.set(answering);
+            take_turn(server, listener, context, works);
+        }
+    }
+}
+
+fn take_turn(
+    server: &Server,
+    listener: &Listener<AnyEventHandler>,
+    context: &EventContext<'_>,
+    works: &mut Works,
+) {
+    if listener.is_once() {
+        if !listener.take_turn() {
+            return;
+        }
+        context.socket.forget_listener(listener.id());
+    }
+    call(server, &listener.handler, context, works);
+}
+
+fn call(server: &Server, handler: &AnyEventHandler, context: &EventContext<'_>, works: &mut Works) {
+    match catch(|| handler(context)) {
+        Ok(Ok(work)) => works.push(work),
+        Ok(Err(rejection)) => {
+            let answer = if server.acknowledges_errors() {
+                context.answer_with::<Rejection>()
+            } else {
+                None
+            };
+            reject(server, rejection, context.socket, context.name, answer);
+        }
+        Err(panicked) => report_panic(server, panicked, context.socket, context.name),
+    }
+}
+
+/// A handler was not called, because a parameter could not be had, or a middleware refused. The
+/// client is told if it wants an answer and the server allows it.
+fn reject(
+    server: &Server,
+    rejection: Rejection,
+    socket: &Socket,
+    event: &str,
+    answer: Option<Acknowledgement>,
+) {
+    if let Some(answer) = answer.filter(|_| server.acknowledges_errors()) {
+        // A client that is gone needs no answer.
+        let _ = answer.send(serde_json::json!({ "error": rejection.to_string() }));
+    }
+    report_rejection(server, rejection, socket, event);
+}
+
 pub(super) fn report_rejection(
     server: &Server,
     rejection: Rejection,

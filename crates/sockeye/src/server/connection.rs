@@ -4,14 +4,14 @@ use std::task::Context;
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
 use sockeye_proto::socket::{Action, Connection as Machine, Decoder, Packet, Payload};
 
+use super::arrival::{Arrival, Decision, decide, find_and_decide};
 use super::calls::{self, Calls};
 use super::error::ConnectError;
-use super::extract::ConnectContext;
-use super::handler::{AnyMiddleware, Work};
-use super::namespace::{self, Handlers, Namespace};
+use super::handler::Work;
+use super::namespace;
 use super::reason::DisconnectReason;
-use super::running::{Caught, Panicked, Running, catch};
-use super::server::Server;
+use super::running::Running;
+use super::server::{Found, Server};
 use super::socket::{Socket, Standing};
 use crate::engine::{Application, Delivery, Session};
 
@@ -22,11 +22,8 @@ pub(crate) struct Connection {
     machine: Machine<Socket>,
     decoder: Decoder,
     calls: Calls,
-    joining: Running<Joined, ()>,
+    joining: Running<Decision, ()>,
 }
-
-/// What the middlewares said about a client.
-type Joined = (Socket, Result<(), ConnectError>);
 
 impl Connection {
     pub(super) fn new(server: Server, session: &Arc<Session>) -> Self {
@@ -61,8 +58,10 @@ impl Application for Connection {
 
     fn poll(&mut self, session: &Arc<Session>, cx: &mut Context<'_>) {
         self.calls.poll(cx);
-        while let Some((joined, _)) = self.joining.poll_next(cx) {
-            self.joined(session, cx, joined);
+        while let Some((decision, _)) = self.joining.poll_next(cx) {
+            if let Ok(decision) = decision {
+                self.decided(session, cx, decision);
+            }
         }
         self.see_off(session, cx);
         if let Err(violation) = self.machine.deadline_passed(session.now()) {
@@ -88,11 +87,15 @@ impl Application for Connection {
                 Standing::Leaving | Standing::LeavingForGood => {
                     DisconnectReason::ServerNamespaceDisconnect
                 }
-                Standing::Connecting | Standing::Connected | Standing::Gone => reason,
+                _ => reason,
             };
             self.calls.disconnected(cx, &socket, reason, detail);
         }
         self.joining = Running::default();
+    }
+
+    fn heartbeat(&mut self) {
+        self.machine.sockets().filter_map(Socket::track).for_each(|track| track.confirm());
     }
 
     fn is_ready(&self) -> bool {
@@ -107,7 +110,7 @@ impl Application for Connection {
 /// However a connection ends, its sockets end with it.
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.machine.close().for_each(|socket| socket.departed());
+        self.machine.close().for_each(|socket| socket.dropped());
     }
 }
 
@@ -144,38 +147,44 @@ impl Connection {
         name: &str,
         auth: Option<&str>,
     ) {
-        let Some(namespace) = self.server.find(name) else {
-            self.machine.refuse(name);
-            let error = ConnectError::new("Invalid namespace");
-            return send_connect_error(session, name, &error);
+        let server = self.server.clone();
+        let work: Work<Decision> = match self.server.find(name) {
+            Found::Namespace(namespace) => {
+                let arrival = Arrival::new(&server, &namespace, session, auth);
+                if !arrival.is_asked(&server) {
+                    return self.decided(session, cx, Decision::Decided(arrival, Ok(())));
+                }
+                Box::pin(decide(server, arrival))
+            }
+            Found::Undecided => {
+                let (name, session) = (name.to_owned(), Arc::clone(session));
+                Box::pin(find_and_decide(server, name, session, auth.map(Into::into)))
+            }
+            Found::Nothing => {
+                return self.decided(session, cx, Decision::NoNamespace(name.to_owned()));
+            }
         };
-        let socket = Socket::new(namespace.clone(), Arc::clone(session), auth);
-        let handlers = namespace.handlers();
-        let joined = if handlers.middlewares.is_empty() {
-            Some(Ok((socket, Ok(()))))
-        } else {
-            let server = self.server.clone();
-            self.joining.start(cx, Box::pin(decide(server, socket, Arc::clone(&handlers))), || ())
-        };
-        if let Some(joined) = joined {
-            self.joined(session, cx, joined);
+        // Middlewares and patterns are caught one by one, so this does not panic.
+        if let Some(Ok(decision)) = self.joining.start(cx, work, || ()) {
+            self.decided(session, cx, decision);
         }
     }
 
-    /// The middlewares have decided; now the connect handler's parameters do.
-    fn joined(
-        &mut self,
-        session: &Arc<Session>,
-        cx: &mut Context<'_>,
-        joined: Result<Joined, Panicked>,
-    ) {
-        // Middlewares are caught one by one, so this does not panic.
-        let Ok((socket, verdict)) = joined else { return };
-        let verdict = verdict.and_then(|()| self.calls.prepare_connect(&socket));
-        match verdict {
-            Ok(work) => self.let_in(session, cx, &socket, work),
+    /// The middlewares have decided; now the connect handlers' parameters do.
+    fn decided(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, decision: Decision) {
+        let (arrival, verdict) = match decision {
+            Decision::Decided(arrival, verdict) => (arrival, verdict),
+            Decision::NoNamespace(name) => {
+                self.machine.refuse(&name);
+                let error = ConnectError::new("Invalid namespace");
+                return send_connect_error(session, &name, &error);
+            }
+        };
+        match verdict.and_then(|()| self.calls.prepare_connect(&arrival.socket)) {
+            Ok(works) => self.let_in(session, cx, arrival, works),
             Err(error) => {
-                socket.departed();
+                let socket = arrival.socket;
+                socket.dropped();
                 if self.machine.refuse(socket.namespace().name()) {
                     send_connect_error(session, socket.namespace().name(), &error);
                 }
@@ -187,22 +196,52 @@ impl Connection {
         &mut self,
         session: &Arc<Session>,
         cx: &mut Context<'_>,
-        socket: &Socket,
-        work: Option<Work>,
+        arrival: Arrival,
+        works: Vec<Work>,
     ) {
-        let namespace: &Namespace = socket.namespace();
-        if !self.machine.accept(namespace.name(), socket.clone()) {
-            return socket.departed();
-        }
+        let (socket, works) = match self.greet(session, arrival) {
+            Ok(socket) => (socket, works),
+            Err(arrival) => {
+                // Its handlers were prepared for the one that it is not.
+                let arrival = arrival.into_new(&self.server);
+                return self.decided(session, cx, Decision::Decided(arrival, Ok(())));
+            }
+        };
         session.set_application_deadline(None);
-        // Before anybody can send to it: the client waits for this packet first.
-        let packet = namespace.encode_connect(socket.id());
-        let _ = session.send(packet.into_frames(), Delivery::RELIABLE);
-        socket.connected();
-        namespace.rooms().add(socket.clone());
-        if let Some(work) = work {
-            self.calls.start(cx, work, socket, calls::CONNECT);
+        for work in works {
+            self.calls.start(cx, work, &socket, calls::CONNECT);
         }
+    }
+
+    /// Tells the client that it is in, before anybody can send to it. `Err` if it should get back
+    /// what it missed, and that is not known any more.
+    fn greet(&mut self, session: &Arc<Session>, arrival: Arrival) -> Result<Socket, Arrival> {
+        let Arrival { socket, returning } = &arrival;
+        let namespace = socket.namespace();
+        let pid = socket.track().map(|track| track.pid().as_str());
+        let connect = || namespace.encode_connect(socket.id(), pid);
+        let before = match (socket.track(), returning) {
+            (Some(track), Some(offset)) => {
+                let before = track.socket();
+                if !track.resume(socket, *offset, connect) {
+                    return Err(arrival);
+                }
+                before
+            }
+            (Some(track), None) => {
+                track.connected(socket, connect());
+                None
+            }
+            (None, _) => {
+                let _ = session.send(connect().into_frames(), Delivery::RELIABLE);
+                None
+            }
+        };
+        socket.connected();
+        socket.enter_rooms(before.as_ref());
+        // It cannot have left meanwhile: only a client that is in can.
+        let _ = self.machine.accept(namespace.name(), socket.clone());
+        Ok(arrival.socket)
     }
 
     /// The client left. If the application had put it out already, that is what counts, and all
@@ -216,9 +255,7 @@ impl Connection {
                 session.close();
                 DisconnectReason::ServerNamespaceDisconnect
             }
-            Standing::Connecting | Standing::Connected | Standing::Gone => {
-                DisconnectReason::ClientNamespaceDisconnect
-            }
+            _ => DisconnectReason::ClientNamespaceDisconnect,
         };
         self.calls.disconnected(cx, socket, reason, CloseDetail::None);
     }
@@ -243,64 +280,6 @@ impl Connection {
             session.close();
         }
     }
-}
-
-/// Asks the middlewares in their order, until one refuses.
-///
-/// If the client goes away meanwhile, this is dropped, and the socket leaves the rooms that a
-/// middleware has put it into.
-async fn decide(server: Server, socket: Socket, handlers: Arc<Handlers>) -> Joined {
-    let undecided = Undecided { socket: &socket, decided: false };
-    let mut verdict = Ok(());
-    for middleware in &handlers.middlewares {
-        verdict = ask(&server, &socket, middleware).await;
-        if verdict.is_err() {
-            break;
-        }
-    }
-    undecided.decided();
-    (socket, verdict)
-}
-
-struct Undecided<'a> {
-    socket: &'a Socket,
-    decided: bool,
-}
-
-impl Undecided<'_> {
-    fn decided(mut self) {
-        self.decided = true;
-    }
-}
-
-impl Drop for Undecided<'_> {
-    fn drop(&mut self) {
-        if !self.decided {
-            self.socket.departed();
-        }
-    }
-}
-
-async fn ask(
-    server: &Server,
-    socket: &Socket,
-    middleware: &AnyMiddleware,
-) -> Result<(), ConnectError> {
-    let started = catch(|| middleware(&ConnectContext { socket }));
-    let panicked = match started {
-        Ok(Ok(work)) => match Caught(work).await {
-            Ok(verdict) => return verdict,
-            Err(panicked) => panicked,
-        },
-        Ok(Err(rejection)) => {
-            let error = ConnectError::new(rejection.to_string());
-            calls::report_rejection(server, rejection, socket, calls::CONNECT);
-            return Err(error);
-        }
-        Err(panicked) => panicked,
-    };
-    calls::report_panic(server, panicked, socket, calls::CONNECT);
-    Err(ConnectError::new("Internal error"))
 }
 
 fn send_connect_error(session: &Arc<Session>, namespace: &str, error: &ConnectError) {

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use sockeye_proto::socket::{
-    AcknowledgementId, Arguments, ArgumentsError, FromArguments, OwnedArguments,
+    AcknowledgementId, Arguments, ArgumentsError, FromArguments, OwnedArguments, is_no_argument,
 };
 
 use super::acknowledgement::Acknowledgement;
@@ -18,6 +18,18 @@ pub struct EventContext<'a> {
     pub(super) name: &'a str,
     pub(super) arguments: Arguments<'a>,
     pub(super) acknowledgement: Cell<Option<AcknowledgementId>>,
+    pub(super) answering: Cell<Answering>,
+}
+
+/// Whether what a handler returns is sent as the acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// No: it is called beside the handlers of the event.
+    Never,
+    /// If it is anything but `()`: other handlers come after it.
+    WithValue,
+    /// Yes.
+    Always,
 }
 
 impl EventContext<'_> {
@@ -43,6 +55,15 @@ impl EventContext<'_> {
     pub fn take_acknowledgement(&self) -> Option<Acknowledgement> {
         let id = self.acknowledgement.take()?;
         Some(Acknowledgement::new(self.socket.clone(), id))
+    }
+
+    /// The right to answer for a handler that returns an `R`, if it is its turn to.
+    pub(super) fn answer_with<R>(&self) -> Option<Acknowledgement> {
+        match self.answering.get() {
+            Answering::Never => None,
+            Answering::WithValue if is_no_argument::<R>() => None,
+            Answering::WithValue | Answering::Always => self.take_acknowledgement(),
+        }
     }
 }
 
@@ -108,6 +129,18 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
+
+impl From<&str> for Rejection {
+    fn from(reason: &str) -> Self {
+        Self::Other(reason.to_owned())
+    }
+}
+
+impl From<String> for Rejection {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
+}
 
 impl From<ArgumentsError> for Rejection {
     fn from(error: ArgumentsError) -> Self {

@@ -75,6 +75,21 @@ pub trait Middleware<Parameters>: Send + Sync + 'static {
     ) -> Result<Work<Result<(), ConnectError>>, Rejection>;
 }
 
+/// Functions that decide whether an event reaches its handlers: async, with up to six parameters
+/// that are [`FromEvent`], and returning `Result<(), Rejection>` (S-043).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event middleware",
+    note = "an event middleware is an async function or closure whose parameters are `FromEvent`, \
+            and which returns `Result<(), Rejection>`"
+)]
+pub trait EventMiddleware<Parameters>: Send + Sync + 'static {
+    /// Starts the function.
+    ///
+    /// # Errors
+    /// The first parameter that could not be had; the event is dropped.
+    fn call(&self, event: &EventContext<'_>) -> Result<Work<Result<(), Rejection>>, Rejection>;
+}
+
 macro_rules! handlers {
     ($($parameter:ident),*) => {
         impl<F, Fut, R, $($parameter),*> EventHandler<($($parameter,)*)> for F
@@ -86,7 +101,7 @@ macro_rules! handlers {
         {
             fn call(&self, event: &EventContext<'_>) -> Result<Work, Rejection> {
                 let work = self($($parameter::from_event(event)?),*);
-                Ok(match event.take_acknowledgement() {
+                Ok(match event.answer_with::<R>() {
                     Some(acknowledgement) => Box::pin(async move {
                         // A client that is gone needs no answer.
                         let _ = acknowledgement.send(work.await);
@@ -95,6 +110,21 @@ macro_rules! handlers {
                         work.await;
                     }),
                 })
+            }
+        }
+
+        impl<F, Fut, $($parameter),*> EventMiddleware<($($parameter,)*)> for F
+        where
+            F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Result<(), Rejection>> + Send + 'static,
+            $($parameter: FromEvent),*
+        {
+            #[allow(unused_variables)]
+            fn call(
+                &self,
+                event: &EventContext<'_>,
+            ) -> Result<Work<Result<(), Rejection>>, Rejection> {
+                Ok(Box::pin(self($($parameter::from_event(event)?),*)))
             }
         }
 
@@ -156,3 +186,5 @@ pub(super) type AnyDisconnectHandler = Box<dyn Fn(&DisconnectContext<'_>) -> Wor
 pub(super) type AnyMiddleware = Box<
     dyn Fn(&ConnectContext<'_>) -> Result<Work<Result<(), ConnectError>>, Rejection> + Send + Sync,
 >;
+pub(super) type AnyEventMiddleware =
+    Box<dyn Fn(&EventContext<'_>) -> Result<Work<Result<(), Rejection>>, Rejection> + Send + Sync>;

@@ -6,18 +6,24 @@
 
 mod acknowledgement;
 mod adapter;
+mod arrival;
 mod broadcast;
 mod calls;
 mod client_files;
 mod connection;
 mod error;
+mod event_gate;
 mod extract;
 mod handler;
 mod layer;
 mod listen;
+mod listeners;
 mod namespace;
 mod options;
+mod outgoing;
 mod reason;
+mod recovery;
+mod remote;
 mod rooms;
 mod running;
 #[expect(clippy::module_inception, reason = "the type is `Server`, and this is its file")]
@@ -32,11 +38,16 @@ pub use extract::{
     Auth, ConnectContext, Data, DisconnectContext, EventContext, EventName, FromConnect,
     FromDisconnect, FromEvent, Rejection,
 };
-pub use handler::{ConnectHandler, DisconnectHandler, EventHandler, Middleware, Work};
+pub use handler::{
+    ConnectHandler, DisconnectHandler, EventHandler, EventMiddleware, Middleware, Work,
+};
 pub use layer::{NotFound, SocketIoLayer, SocketIoService};
+pub use listeners::ListenerId;
 pub use namespace::Namespace;
 pub use options::ServerBuilder;
 pub use reason::DisconnectReason;
-pub use rooms::RoomNames;
+pub use recovery::ConnectionStateRecovery;
+pub use remote::RemoteSocket;
+pub use rooms::{RoomEvent, RoomNames};
 pub use server::Server;
-pub use socket::Socket;
+pub use socket::{Socket, SocketOperator};

@@ -4,16 +4,25 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use sockeye_proto::socket::{AcknowledgementId, EncodeError, Encoded, Encoder, ToArguments};
+use smallvec::{SmallVec, smallvec};
+use sockeye_proto::socket::{
+    AcknowledgementId, Arguments, EncodeError, Encoded, Encoder, FromArguments, ToArguments,
+};
 
-use super::adapter::{Adapter, Flags};
+use super::adapter::Adapter;
 use super::broadcast::{AcknowledgedBroadcast, BroadcastOperator};
 use super::error::{ConnectError, EmitError};
 use super::handler::{
-    AnyConnectHandler, AnyDisconnectHandler, AnyEventHandler, AnyMiddleware, ConnectHandler,
-    DisconnectHandler, EventHandler, Middleware,
+    AnyConnectHandler, AnyDisconnectHandler, AnyEventMiddleware, AnyMiddleware, ConnectHandler,
+    DisconnectHandler, EventHandler, EventMiddleware, Middleware,
 };
-use super::rooms::{RoomNames, Rooms, Target};
+use super::listeners::{
+    Handlers, Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved,
+    erase, listening_methods,
+};
+use super::remote::RemoteSocket;
+use super::rooms::{RoomEvent, RoomNames, Rooms};
+use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::engine::with_encode_scratch;
 
@@ -31,15 +40,28 @@ struct Inner {
     adapter: Arc<dyn Adapter>,
     acknowledgement_ids: AtomicU64,
     max_pending_acknowledgements: usize,
-    on_drop: Option<OnDrop>,
+    kind: Kind,
 }
+
+/// Where a namespace comes from.
+pub(super) enum Kind {
+    /// The program asked for it.
+    Kept,
+    /// A client asked for it; told when nobody holds it any more.
+    Made(OnDrop),
+    /// It stands for all namespaces of a pattern: they are the sockets' namespaces.
+    Pattern(Children),
+}
+
+/// The namespaces that a pattern has made.
+pub(super) type Children = Box<dyn Fn() -> Vec<Namespace> + Send + Sync>;
 
 /// Told the name of a namespace that nobody holds any more.
 pub(super) type OnDrop = Box<dyn Fn(&str) + Send + Sync>;
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(on_drop) = &self.on_drop {
+        if let Kind::Made(on_drop) = &self.kind {
             on_drop(&self.name);
         }
     }
@@ -63,21 +85,6 @@ impl WeakNamespace {
 /// Looked at for each event and changed at the start of a program, so looking takes no lock.
 pub(super) type SharedHandlers = ArcSwap<Handlers>;
 
-#[derive(Default, Clone)]
-pub(super) struct Handlers {
-    pub(super) middlewares: Vec<Arc<AnyMiddleware>>,
-    pub(super) connect: Option<Arc<AnyConnectHandler>>,
-    pub(super) disconnect: Option<Arc<AnyDisconnectHandler>>,
-    events: hashbrown::HashMap<Box<str>, Arc<AnyEventHandler>, foldhash::quality::RandomState>,
-    fallback: Option<Arc<AnyEventHandler>>,
-}
-
-impl Handlers {
-    pub(super) fn event(&self, name: &str) -> Option<&AnyEventHandler> {
-        self.events.get(name).or(self.fallback.as_ref()).map(|handler| &**handler)
-    }
-}
-
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Namespace").field(&self.0.name).finish()
@@ -98,7 +105,7 @@ impl Namespace {
         handlers: Arc<SharedHandlers>,
         adapter: Arc<dyn Adapter>,
         max_pending_acknowledgements: usize,
-        on_drop: Option<OnDrop>,
+        kind: Kind,
     ) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
@@ -107,7 +114,7 @@ impl Namespace {
             adapter,
             acknowledgement_ids: AtomicU64::new(0),
             max_pending_acknowledgements,
-            on_drop,
+            kind,
         }))
     }
 
@@ -121,48 +128,51 @@ impl Namespace {
         &self.0.name
     }
 
-    /// Calls `handler` when a client has connected, instead of any handler given before.
+    /// Calls `handler` when a client has connected, after those given before.
     ///
     /// Its parameters decide too: if one cannot be had, the client is refused.
     pub fn on_connect<P, H: ConnectHandler<P>>(&self, handler: H) -> &Self {
         let handler: AnyConnectHandler = Box::new(move |connect| handler.call(connect));
         let handler = Arc::new(handler);
-        self.change_handlers(|handlers| handlers.connect = Some(Arc::clone(&handler)))
+        self.change_handlers(|handlers| handlers.connect.push(Arc::clone(&handler)))
     }
 
-    /// Calls `handler` when a socket is no longer connected, instead of any handler given before.
+    /// Calls `handler` when a socket is about to leave its rooms because it is disconnected
+    /// (S-050), before [`on_disconnect`](Self::on_disconnect), and after those given before. Until
+    /// its first await the socket is in its rooms.
+    pub fn on_disconnecting<P, H: DisconnectHandler<P>>(&self, handler: H) -> &Self {
+        let handler: AnyDisconnectHandler = Box::new(move |disconnect| handler.call(disconnect));
+        let handler = Arc::new(handler);
+        self.change_handlers(|handlers| handlers.disconnecting.push(Arc::clone(&handler)))
+    }
+
+    /// Calls `handler` when a socket is no longer connected, after those given before.
     pub fn on_disconnect<P, H: DisconnectHandler<P>>(&self, handler: H) -> &Self {
         let handler: AnyDisconnectHandler = Box::new(move |disconnect| handler.call(disconnect));
         let handler = Arc::new(handler);
-        self.change_handlers(|handlers| handlers.disconnect = Some(Arc::clone(&handler)))
+        self.change_handlers(|handlers| handlers.disconnect.push(Arc::clone(&handler)))
     }
 
-    /// Calls `handler` for each event of this name, instead of any handler given before. What it
-    /// returns is the acknowledgement.
-    ///
-    /// Handlers of one socket start in the order of its events; they overlap only while they wait.
-    ///
-    /// # Panics
-    /// If the name is reserved (S-014): no client can send such an event.
-    #[track_caller]
-    pub fn on<P, H: EventHandler<P>>(&self, event: &str, handler: H) -> &Self {
-        assert!(
-            !sockeye_proto::socket::is_reserved_event(event),
-            "\"{event}\" is a reserved event name; use on_connect or on_disconnect"
-        );
-        let handler: AnyEventHandler = Box::new(move |event| handler.call(event));
-        let handler = Arc::new(handler);
-        self.change_handlers(|handlers| {
-            handlers.events.insert(event.into(), Arc::clone(&handler));
-        })
-    }
-
-    /// Calls `handler` for each event that has no handler of its own.
+    /// Calls `handler` for each event that has no handler of its own, instead of any given before.
     pub fn on_fallback<P, H: EventHandler<P>>(&self, handler: H) -> &Self {
-        let handler: AnyEventHandler = Box::new(move |event| handler.call(event));
-        let handler = Arc::new(handler);
-        self.change_handlers(|handlers| handlers.fallback = Some(Arc::clone(&handler)))
+        let handler = erase(handler);
+        self.change_handlers(|handlers| handlers.listeners.set_fallback(Arc::clone(&handler)))
     }
+
+    /// Calls `watch` when rooms are created and deleted, and when sockets join and leave them
+    /// (S-051), on whatever thread this happens, so it must be quick. One that panics is logged.
+    ///
+    /// The room of a socket's own id is among them.
+    pub fn on_room_event(&self, watch: impl Fn(RoomEvent<'_>) + Send + Sync + 'static) -> &Self {
+        let watch: Arc<super::listeners::RoomObserver> = Arc::new(watch);
+        self.change_handlers(|handlers| handlers.rooms.push(Arc::clone(&watch)))
+    }
+
+    listening_methods!(
+        "It is for all sockets of the namespace, also for those that are connected already.",
+        change_listeners,
+        read_listeners
+    );
 
     /// Has `middleware` decide about each client, after those given before; Socket.IO's `use`
     /// (S-041). The client is told nothing before all have agreed.
@@ -178,6 +188,14 @@ impl Namespace {
     /// If the event cannot be written.
     pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
         self.all().emit(event, arguments)
+    }
+
+    /// Sends the event `message` to all sockets, as the official server's `send` does (S-054).
+    ///
+    /// # Errors
+    /// If the event cannot be written.
+    pub fn send(&self, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.emit("message", arguments)
     }
 
     /// Sockets in these rooms.
@@ -210,16 +228,78 @@ impl Namespace {
         self.all().volatile()
     }
 
+    /// All sockets; chooses whether what is sent may be compressed.
+    pub fn compress(&self, compress: bool) -> BroadcastOperator {
+        self.all().compress(compress)
+    }
+
     /// The connected sockets on this node.
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
-        Vec::clone(&self.0.rooms.everyone())
+        self.all().sockets()
+    }
+
+    /// The connected sockets on all nodes, as they are now (S-068).
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        self.all().fetch_sockets().await
+    }
+
+    /// Makes all sockets join rooms.
+    pub fn sockets_join(&self, rooms: impl RoomNames) {
+        self.all().sockets_join(rooms);
+    }
+
+    /// Makes all sockets leave rooms.
+    pub fn sockets_leave(&self, rooms: impl RoomNames) {
+        self.all().sockets_leave(rooms);
+    }
+
+    /// Sends an event to this namespace on the other servers of the cluster (S-070). A server that
+    /// stands alone has none, so nothing happens.
+    ///
+    /// # Errors
+    /// If the event's name is reserved, or it cannot be written.
+    pub fn server_side_emit(
+        &self,
+        event: &str,
+        arguments: impl ToArguments,
+    ) -> Result<(), EmitError> {
+        self.check_server_side_event(event, &arguments)?;
+        if self.0.adapter.other_servers() == 0 {
+            tracing::debug!(event, namespace = self.name(), "there is no other server to emit to");
+        }
+        Ok(())
+    }
+
+    /// The same, waiting for the answers of all other servers (S-071): none, if there are none.
+    ///
+    /// # Errors
+    /// If the event's name is reserved, or it cannot be written.
+    pub async fn server_side_emit_with_ack<T: FromArguments>(
+        &self,
+        event: &str,
+        arguments: impl ToArguments,
+    ) -> Result<Vec<T>, EmitError> {
+        self.server_side_emit(event, arguments)?;
+        Ok(Vec::new())
+    }
+
+    fn check_server_side_event(
+        &self,
+        event: &str,
+        arguments: &impl ToArguments,
+    ) -> Result<(), EmitError> {
+        if matches!(event, "connect" | "connection" | "new_namespace") {
+            return Err(EncodeError::ReservedEvent(event.to_owned()).into());
+        }
+        self.encode_event(event, None, arguments)?;
+        Ok(())
     }
 
     /// The connected socket with this id, on this node.
     #[must_use]
     pub fn socket(&self, id: &str) -> Option<Socket> {
-        self.0.rooms.socket(id)
+        self.0.rooms.socket(id).filter(Socket::is_connected)
     }
 
     /// Disconnects all sockets; with `close`, also the connections they are on.
@@ -240,6 +320,53 @@ impl Namespace {
         self
     }
 
+    fn change_listeners(&self, change: impl Fn(&mut Listeners)) {
+        self.change_handlers(|handlers| change(&mut handlers.listeners));
+    }
+
+    fn read_listeners<R>(&self, read: impl FnOnce(&Listeners) -> R) -> R {
+        read(&self.handlers().listeners)
+    }
+
+    /// A listener that could be called once has been called.
+    pub(super) fn forget_listener(&self, id: ListenerId) {
+        self.remove_listener(id);
+    }
+
+    /// The namespaces whose sockets are meant: itself, or all that its pattern has made (S-038).
+    pub(super) fn family(&self) -> SmallVec<[Self; 1]> {
+        match &self.0.kind {
+            Kind::Kept | Kind::Made(_) => smallvec![self.clone()],
+            Kind::Pattern(children) => children().into(),
+        }
+    }
+
+    pub(super) fn room_joined(&self, room: &str, socket: &str, created: bool) {
+        if created {
+            self.tell(RoomEvent::Created { room });
+        }
+        self.tell(RoomEvent::Joined { room, socket });
+    }
+
+    pub(super) fn room_left(&self, room: &str, socket: &str, deleted: bool) {
+        self.tell(RoomEvent::Left { room, socket });
+        if deleted {
+            self.tell(RoomEvent::Deleted { room });
+        }
+    }
+
+    fn tell(&self, event: RoomEvent<'_>) {
+        for watch in &self.handlers().rooms {
+            if let Err(Panicked(message)) = catch(|| watch(event)) {
+                tracing::error!(message, ?event, "an observer of rooms panicked");
+            }
+        }
+    }
+
+    pub(super) fn adapter(&self) -> &dyn Adapter {
+        &*self.0.adapter
+    }
+
     pub(super) fn handlers(&self) -> Guard<Arc<Handlers>> {
         self.0.handlers.load()
     }
@@ -250,10 +377,6 @@ impl Namespace {
 
     pub(super) fn rooms(&self) -> &Rooms {
         &self.0.rooms
-    }
-
-    pub(super) fn broadcast(&self, packet: &Encoded, target: &Target, flags: Flags) {
-        self.0.adapter.broadcast(&self.0.rooms, packet, target, flags);
     }
 
     pub(super) fn next_acknowledgement_id(&self) -> AcknowledgementId {
@@ -281,8 +404,8 @@ impl Namespace {
         self.encode(|encoder| encoder.acknowledgement(id, values))
     }
 
-    pub(super) fn encode_connect(&self, id: &str) -> Encoded {
-        self.encode(|encoder| encoder.connect(id))
+    pub(super) fn encode_connect(&self, id: &str, pid: Option<&str>) -> Encoded {
+        self.encode(|encoder| encoder.connect(id, pid))
     }
 
     pub(super) fn encode_disconnect(&self) -> Encoded {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use sockeye_proto::socket::ConnectionLimits;
 
 use super::client_files::ClientFiles;
+use super::recovery::ConnectionStateRecovery;
 use super::server::Server;
 use crate::engine::{Cors, EngineOptions};
 
@@ -20,6 +21,8 @@ pub(super) struct Options {
     pub(super) max_running_handlers: usize,
     pub(super) max_pending_acknowledgements: usize,
     pub(super) client_files: Option<ClientFiles>,
+    pub(super) recovery: Option<ConnectionStateRecovery>,
+    pub(super) acknowledge_errors: bool,
 }
 
 impl Default for ServerBuilder {
@@ -34,6 +37,8 @@ impl Default for ServerBuilder {
                 max_running_handlers: 256,
                 max_pending_acknowledgements: 10_000,
                 client_files: None,
+                recovery: None,
+                acknowledge_errors: false,
             },
         }
     }
@@ -146,6 +151,21 @@ impl ServerBuilder {
     /// Which pages of other origins may use the server. Default: none.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.options.engine.cors = Some(cors);
+        self
+    }
+
+    /// Lets clients that lost their connection come back to their socket, its rooms and data, and
+    /// to what they missed. Default: they come back as new ones (S-077).
+    pub fn connection_state_recovery(mut self, recovery: ConnectionStateRecovery) -> Self {
+        self.options.recovery = Some(recovery);
+        self
+    }
+
+    /// Whether a client that wants an acknowledgement of an event which cannot be handled (its
+    /// arguments do not fit, or an event middleware refused) gets `{"error": "why"}`. Default
+    /// false: it gets none, as from the official server.
+    pub const fn acknowledge_errors(mut self, acknowledge: bool) -> Self {
+        self.options.acknowledge_errors = acknowledge;
         self
     }
 

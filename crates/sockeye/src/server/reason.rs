@@ -26,6 +26,21 @@ pub enum DisconnectReason {
 }
 
 impl DisconnectReason {
+    /// Whether a client that left for this reason may get its socket back (S-082).
+    #[must_use]
+    pub const fn is_recoverable(self) -> bool {
+        match self {
+            Self::TransportError
+            | Self::TransportClose
+            | Self::ForcedClose
+            | Self::PingTimeout
+            | Self::ServerShuttingDown => true,
+            Self::ServerNamespaceDisconnect
+            | Self::ClientNamespaceDisconnect
+            | Self::ParseError => false,
+        }
+    }
+
     /// The official server's text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -38,6 +38,16 @@ impl SocketSet {
         true
     }
 
+    /// Puts a socket in the place of another one with its id; `false` if there is none.
+    fn replace(&mut self, socket: &Socket) -> bool {
+        let hash = self.hasher.hash_one(socket.id());
+        let place = self.index.find(hash, |place| self.list[*place as usize].id() == socket.id());
+        if let Some(place) = place {
+            Arc::make_mut(&mut self.list)[*place as usize] = socket.clone();
+        }
+        place.is_some()
+    }
+
     pub(super) fn remove(&mut self, id: &Id) -> Option<Socket> {
         let Self { list, index, hasher } = self;
         let hash = hasher.hash_one(id);
@@ -89,14 +99,18 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// A socket is connected.
+    /// A socket is connected, perhaps in the place of one that its client had before.
     pub(super) fn add(&self, socket: Socket) {
-        self.everyone.lock().insert(socket);
+        let mut everyone = self.everyone.lock();
+        if !everyone.replace(&socket) {
+            everyone.insert(socket);
+        }
     }
 
-    /// A socket is no longer connected.
-    pub(super) fn remove(&self, id: &Id) {
-        self.everyone.lock().remove(id);
+    /// A socket is no longer connected. `false` if it was not, or is not the one with its id.
+    pub(super) fn remove(&self, socket: &Socket) -> bool {
+        let mut everyone = self.everyone.lock();
+        everyone.get(socket.id()) == Some(socket) && everyone.remove(socket.key()).is_some()
     }
 
     pub(super) fn socket(&self, id: &str) -> Option<Socket> {
@@ -108,24 +122,38 @@ impl Rooms {
         self.everyone.lock().snapshot()
     }
 
-    /// Puts a socket into a room; the room's name as all its members share it, `None` if it was
-    /// in already.
-    pub(super) fn join(&self, room: &str, socket: &Socket) -> Option<Arc<str>> {
+    /// Puts a socket into a room; `None` if it was in already.
+    pub(super) fn join(&self, room: &str, socket: &Socket) -> Option<Joined> {
         let mut shard = self.shard(room).lock();
         if let Some((name, members)) = shard.get_key_value(room) {
-            return members.lock().insert(socket.clone()).then(|| Arc::clone(name));
+            let name = Arc::clone(name);
+            return members
+                .lock()
+                .insert(socket.clone())
+                .then_some(Joined { name, created: false });
         }
         let name: Arc<str> = room.into();
         let mut members = SocketSet::default();
         members.insert(socket.clone());
         shard.insert(Arc::clone(&name), Mutex::new(members));
-        Some(name)
+        Some(Joined { name, created: true })
     }
 
-    /// Takes a socket out of a room; an empty room is gone.
-    pub(super) fn leave(&self, room: &str, id: &Id) {
+    /// Puts a socket in the place of the one that its client had before. Whether that was the only
+    /// one in the room: then the room is there again.
+    pub(super) fn replace(&self, room: &str, socket: &Socket) -> bool {
+        let created = !self.is_inhabited(room);
+        let replaced = self.shard(room).lock().get(room).map(|room| room.lock().replace(socket));
+        if replaced != Some(true) {
+            self.join(room, socket);
+        }
+        created
+    }
+
+    /// Takes a socket out of a room; an empty room is gone: whether it is.
+    pub(super) fn leave(&self, room: &str, id: &Id) -> bool {
         let mut shard = self.shard(room).lock();
-        let Some(members) = shard.get(room) else { return };
+        let Some(members) = shard.get(room) else { return false };
         let mut members = members.lock();
         members.remove(id);
         let empty = members.is_empty();
@@ -133,6 +161,12 @@ impl Rooms {
         if empty {
             shard.remove(room);
         }
+        empty
+    }
+
+    /// Whether anybody is in a room, beside those who may come back.
+    pub(super) fn is_inhabited(&self, room: &str) -> bool {
+        self.members(room).iter().any(Socket::is_connected)
     }
 
     /// The members of a room as they are now.
@@ -152,12 +186,21 @@ impl Rooms {
         }
     }
 
-    /// Calls `visit` for each socket that `target` names, once.
+    /// Calls `visit` for each connected socket that `target` names, once.
     pub(super) fn for_each(&self, target: &Target, mut visit: impl FnMut(&Socket)) {
+        self.for_each_receiver(target, |socket| {
+            if socket.is_connected() {
+                visit(socket);
+            }
+        });
+    }
+
+    /// The same, and also for those whose client may come back.
+    pub(super) fn for_each_receiver(&self, target: &Target, mut visit: impl FnMut(&Socket)) {
         let excepted = self.excepted(target);
         let skipped = |socket: &Socket| {
             // One that a middleware has put into a room is not there before it is connected.
-            !socket.is_connected()
+            !socket.takes_events()
                 || target.sender.as_ref() == Some(socket)
                 || excepted.contains(socket.id())
         };
@@ -189,6 +232,44 @@ impl Rooms {
         let hash = self.hasher.hash_one(room) as usize;
         &self.shards[hash % SHARDS]
     }
+}
+
+/// A socket's entry into a room.
+pub(super) struct Joined {
+    /// The room's name as all its members share it.
+    pub(super) name: Arc<str>,
+    /// It is the first one there.
+    pub(super) created: bool,
+}
+
+/// What happened to a room (S-051): see [`Namespace::on_room_event`](crate::Namespace::on_room_event).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the official server has exactly these events")]
+pub enum RoomEvent<'a> {
+    /// `create-room`: the first socket is about to be told of as joined.
+    Created {
+        /// The room.
+        room: &'a str,
+    },
+    /// `join-room`.
+    Joined {
+        /// The room.
+        room: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+    },
+    /// `leave-room`.
+    Left {
+        /// The room.
+        room: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+    },
+    /// `delete-room`: the last socket has left.
+    Deleted {
+        /// The room.
+        room: &'a str,
+    },
 }
 
 /// Whom a broadcast is for.

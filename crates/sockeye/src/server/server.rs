@@ -1,4 +1,5 @@
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -6,6 +7,7 @@ use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
+use serde_json::Value as Json;
 use sockeye_proto::socket::{ConnectionLimits, ToArguments};
 
 use super::adapter::{Adapter, InMemoryAdapter};
@@ -13,11 +15,14 @@ use super::broadcast::BroadcastOperator;
 use super::client_files::ClientFiles;
 use super::connection::Connection;
 use super::error::{EmitError, HandlerError, HandlerErrorKind};
+use super::handler::Work;
 use super::layer::{NotFound, SocketIoLayer, SocketIoService};
-use super::namespace::{Namespace, OnDrop, SharedHandlers, WeakNamespace};
+use super::namespace::{Children, Kind, Namespace, OnDrop, SharedHandlers, WeakNamespace};
 use super::options::{Options, ServerBuilder};
+use super::recovery::Recovery;
+use super::remote::RemoteSocket;
 use super::rooms::RoomNames;
-use super::running::{Panicked, catch};
+use super::running::{Caught, Panicked, catch};
 use super::socket::Socket;
 use crate::engine::{Connector, Engine, Session};
 
@@ -51,11 +56,14 @@ struct Inner {
     namespaces: RwLock<HashMap<Box<str>, Entry, RandomState>>,
     patterns: ArcSwap<Vec<Pattern>>,
     on_error: RwLock<Option<Arc<ErrorHook>>>,
+    on_new_namespace: RwLock<Option<Arc<NamespaceHook>>>,
+    recovery: Option<Arc<Recovery>>,
     closing: AtomicBool,
     closed: tokio::sync::Notify,
 }
 
 type ErrorHook = dyn Fn(&HandlerError) + Send + Sync;
+type NamespaceHook = dyn Fn(&Namespace) + Send + Sync;
 
 /// A namespace by its name.
 enum Entry {
@@ -77,8 +85,24 @@ impl Entry {
 /// Namespaces that are made when a client asks for them.
 #[derive(Clone)]
 struct Pattern {
-    matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    matches: Matcher,
     handlers: Arc<SharedHandlers>,
+}
+
+/// What says whether a client may have the namespace that it asks for.
+#[derive(Clone)]
+enum Matcher {
+    Now(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+    /// By the name and the client's JSON object.
+    Later(Arc<dyn Fn(String, Json) -> Work<bool> + Send + Sync>),
+}
+
+/// What a server says when it is asked for a namespace.
+pub(super) enum Found {
+    Namespace(Namespace),
+    /// Asynchronous patterns have to be asked.
+    Undecided,
+    Nothing,
 }
 
 impl fmt::Debug for Server {
@@ -107,6 +131,7 @@ impl Server {
 
     pub(super) fn with_options(options: Options) -> Self {
         let engine_options = options.engine.clone();
+        let recovery = options.recovery.clone().map(Recovery::new);
         let server = Self(Arc::new(Inner {
             options,
             engine: OnceLock::new(),
@@ -114,6 +139,8 @@ impl Server {
             namespaces: RwLock::default(),
             patterns: ArcSwap::default(),
             on_error: RwLock::default(),
+            on_new_namespace: RwLock::default(),
+            recovery,
             closing: AtomicBool::new(false),
             closed: tokio::sync::Notify::new(),
         }));
@@ -133,8 +160,13 @@ impl Server {
         let handlers = self.pattern_handlers(name).unwrap_or_default();
         let mut namespaces = self.0.namespaces.write();
         let known = namespaces.get(name).and_then(Entry::namespace);
-        let namespace = known.unwrap_or_else(|| self.namespace(name, &handlers, None));
+        let is_new = known.is_none();
+        let namespace = known.unwrap_or_else(|| self.namespace(name, &handlers, Kind::Kept));
         namespaces.insert(name.into(), Entry::Kept(namespace.clone()));
+        drop(namespaces);
+        if is_new {
+            self.announce(&namespace);
+        }
         namespace
     }
 
@@ -145,16 +177,65 @@ impl Server {
     /// Patterns are tried in the order in which they were given; namespaces that exist go first.
     /// The names are chosen by clients, up to 1 KiB long; a `matches` that panics says no.
     pub fn of_matching(&self, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
+        self.add_pattern(Matcher::Now(Arc::new(matches)))
+    }
+
+    /// The same with an asynchronous function, which gets the name and what the client sent along
+    /// when it asked (S-034).
+    ///
+    /// Calling [`of`](Self::of) with such a name makes a namespace without these handlers, since
+    /// nobody is asked then.
+    pub fn of_matching_async<F>(
+        &self,
+        matches: impl Fn(String, Json) -> F + Send + Sync + 'static,
+    ) -> Namespace
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        let matches = move |name, auth| -> Work<bool> { Box::pin(matches(name, auth)) };
+        self.add_pattern(Matcher::Later(Arc::new(matches)))
+    }
+
+    fn add_pattern(&self, matches: Matcher) -> Namespace {
         let handlers = Arc::<SharedHandlers>::default();
-        let pattern = Pattern { matches: Arc::new(matches), handlers: Arc::clone(&handlers) };
+        let pattern = Pattern { matches, handlers: Arc::clone(&handlers) };
         self.0.patterns.rcu(|patterns| {
             let mut patterns = Vec::clone(patterns);
             patterns.push(pattern.clone());
             patterns
         });
-        // It carries the handlers; nobody is ever in it.
+        // It carries the handlers; nobody is ever in it, but what is emitted to it goes to all
+        // that are in its children.
         let name = format!("/_{}", self.0.patterns.load().len() - 1);
-        self.namespace(&name, &handlers, None)
+        let (server, shared) = (Arc::downgrade(&self.0), Arc::downgrade(&handlers));
+        let children: Children = Box::new(move || match (server.upgrade(), shared.upgrade()) {
+            (Some(server), Some(handlers)) => Self(server).children(&handlers),
+            _ => Vec::new(),
+        });
+        self.namespace(&name, &handlers, Kind::Pattern(children))
+    }
+
+    /// The namespaces that share these handlers.
+    fn children(&self, handlers: &Arc<SharedHandlers>) -> Vec<Namespace> {
+        let namespaces = self.0.namespaces.read();
+        let all = namespaces.values().filter_map(Entry::namespace);
+        all.filter(|namespace| Arc::ptr_eq(namespace.shared_handlers(), handlers)).collect()
+    }
+
+    /// Calls `hook` with each namespace that comes to be from now on (S-033), also those that
+    /// patterns make, instead of any hook given before.
+    pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) -> &Self {
+        *self.0.on_new_namespace.write() = Some(Arc::new(hook));
+        self
+    }
+
+    fn announce(&self, namespace: &Namespace) {
+        let hook = self.0.on_new_namespace.read().clone();
+        if let Some(hook) = hook
+            && let Err(Panicked(message)) = catch(|| hook(namespace))
+        {
+            tracing::error!(message, "the on_new_namespace hook panicked");
+        }
     }
 
     /// Sends an event to all sockets of the namespace `/`.
@@ -186,10 +267,22 @@ impl Server {
         self.of("/").sockets()
     }
 
+    /// The connected sockets of the namespace `/` on all nodes, as they are now (S-068).
+    pub async fn fetch_sockets(&self) -> Vec<RemoteSocket> {
+        self.of("/").fetch_sockets().await
+    }
+
     /// How many connections are open, over whatever transport.
     #[must_use]
     pub fn clients_count(&self) -> usize {
         self.engine().clients_count()
+    }
+
+    /// Bytes of packets that are kept for clients that may come back: see
+    /// [`ConnectionStateRecovery::max_bytes`](crate::ConnectionStateRecovery::max_bytes).
+    #[must_use]
+    pub fn recovery_bytes(&self) -> usize {
+        self.recovery().map_or(0, |recovery| recovery.bytes())
     }
 
     /// Calls `report` for each handler that could not be called or that panicked; all are logged
@@ -203,6 +296,9 @@ impl Server {
     /// get no DISCONNECT packet, so they try to come back (S-095).
     pub fn close(&self) {
         self.0.closing.store(true, Ordering::Relaxed);
+        if let Some(recovery) = self.recovery() {
+            recovery.close();
+        }
         self.engine().close();
         self.0.closed.notify_waiters();
     }
@@ -256,13 +352,52 @@ impl Server {
     }
 
     /// The namespace that a client asks for, if it exists or a pattern lets it.
-    pub(super) fn find(&self, name: &str) -> Option<Namespace> {
+    pub(super) fn find(&self, name: &str) -> Found {
         let known = self.0.namespaces.read().get(name).and_then(Entry::namespace);
-        if known.is_some() {
-            return known;
+        if let Some(known) = known {
+            return Found::Namespace(known);
         }
-        let handlers = self.pattern_handlers(name)?;
-        Some(self.make(name, &handlers))
+        let patterns = self.0.patterns.load();
+        for pattern in patterns.iter() {
+            match &pattern.matches {
+                Matcher::Later(_) => return Found::Undecided,
+                Matcher::Now(matches) if accepts(&**matches, name) => {
+                    return Found::Namespace(self.make(name, &pattern.handlers));
+                }
+                Matcher::Now(_) => {}
+            }
+        }
+        Found::Nothing
+    }
+
+    /// The same, asking asynchronous patterns too, in their order.
+    pub(super) async fn find_later(&self, name: String, auth: Json) -> Option<Namespace> {
+        let patterns = self.0.patterns.load_full();
+        for pattern in patterns.iter() {
+            let accepted = match &pattern.matches {
+                Matcher::Now(matches) => accepts(&**matches, &name),
+                Matcher::Later(matches) => {
+                    let started = catch(|| matches(name.clone(), auth.clone()));
+                    let decided = match started {
+                        Ok(work) => Caught(work).await,
+                        Err(panicked) => Err(panicked),
+                    };
+                    decided.unwrap_or_else(|panicked| refuse(&name, panicked))
+                }
+            };
+            if accepted {
+                return Some(self.make(&name, &pattern.handlers));
+            }
+        }
+        None
+    }
+
+    pub(super) fn recovery(&self) -> Option<&Arc<Recovery>> {
+        self.0.recovery.as_ref()
+    }
+
+    pub(super) fn acknowledges_errors(&self) -> bool {
+        self.0.options.acknowledge_errors
     }
 
     /// Tells who wants to know. A hook that panics is only logged.
@@ -282,11 +417,9 @@ impl Server {
 
     fn pattern_handlers(&self, name: &str) -> Option<Arc<SharedHandlers>> {
         let patterns = self.0.patterns.load_full();
-        let accepts = |pattern: &&Pattern| {
-            catch(|| (pattern.matches)(name)).unwrap_or_else(|Panicked(message)| {
-                tracing::error!(name, message, "a namespace pattern panicked");
-                false
-            })
+        let accepts = |pattern: &&Pattern| match &pattern.matches {
+            Matcher::Now(matches) => accepts(&**matches, name),
+            Matcher::Later(_) => false,
         };
         patterns.iter().find(accepts).map(|pattern| Arc::clone(&pattern.handlers))
     }
@@ -303,8 +436,10 @@ impl Server {
                 Self(server).forget(name);
             }
         });
-        let namespace = self.namespace(name, handlers, Some(forget));
+        let namespace = self.namespace(name, handlers, Kind::Made(forget));
         namespaces.insert(name.into(), Entry::Made(namespace.downgrade()));
+        drop(namespaces);
+        self.announce(&namespace);
         namespace
     }
 
@@ -318,16 +453,21 @@ impl Server {
         }
     }
 
-    fn namespace(
-        &self,
-        name: &str,
-        handlers: &Arc<SharedHandlers>,
-        on_drop: Option<OnDrop>,
-    ) -> Namespace {
+    fn namespace(&self, name: &str, handlers: &Arc<SharedHandlers>, kind: Kind) -> Namespace {
         let adapter = Arc::clone(&self.0.adapter);
         let pending = self.0.options.max_pending_acknowledgements;
-        Namespace::new(name, Arc::clone(handlers), adapter, pending, on_drop)
+        Namespace::new(name, Arc::clone(handlers), adapter, pending, kind)
     }
+}
+
+/// Whether a pattern accepts a name; one that panics does not.
+fn accepts(matches: &(dyn Fn(&str) -> bool + Send + Sync), name: &str) -> bool {
+    catch(|| matches(name)).unwrap_or_else(|panicked| refuse(name, panicked))
+}
+
+fn refuse(name: &str, Panicked(message): Panicked) -> bool {
+    tracing::error!(name, message, "a namespace pattern panicked");
+    false
 }
 
 /// Makes each session's Socket.IO.

@@ -1,38 +1,46 @@
-use std::any::Any;
+//! A client in a namespace, as handlers see it.
+
+mod belongings;
+mod membership;
+mod operator;
+mod sending;
+
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
-use sockeye_proto::socket::{
-    AcknowledgementId, Arguments, Encoded, FromArguments, OwnedArguments, PendingAcknowledgements,
-    ToArguments,
-};
-use sockeye_proto::websocket::Frame;
+use sockeye_proto::socket::{OwnedArguments, PendingAcknowledgements};
 use tokio::sync::oneshot;
 
-use super::acknowledgement::AwaitAcknowledgement;
-use super::broadcast::BroadcastOperator;
-use super::error::EmitError;
 use super::namespace::Namespace;
-use super::rooms::RoomNames;
-use crate::engine::{Delivery, Handshake, Id, Session, TransportName};
+use super::recovery::Track;
+use crate::engine::{Handshake, Id, Session, TransportName};
+use belongings::Belongings;
+
+pub use operator::SocketOperator;
 
 /// A client in a namespace.
 ///
 /// Cheap to clone; all clones are the same socket. It outlives the connection: what is emitted
-/// then is refused with [`EmitError::Disconnected`].
+/// then is refused with [`EmitError::Disconnected`](crate::EmitError::Disconnected), or kept if the
+/// client may come back ([`ConnectionStateRecovery`](crate::ConnectionStateRecovery)).
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
 struct Inner {
     id: Id,
     standing: AtomicU8,
+    /// Whether it has listeners of its own: most have not, and are not asked.
+    listens: AtomicBool,
+    recovered: AtomicBool,
     namespace: Namespace,
     session: Arc<Session>,
     /// The client's JSON object; empty if it gave none.
     auth: Box<str>,
+    /// What its client was sent, if it may come back.
+    track: Option<Arc<Track>>,
     state: Mutex<State>,
 }
 
@@ -40,8 +48,26 @@ struct Inner {
 struct State {
     rooms: Vec<Arc<str>>,
     acknowledgements: PendingAcknowledgements<oneshot::Sender<OwnedArguments>>,
-    data: Vec<Arc<dyn Any + Send + Sync>>,
+    /// What few sockets have.
+    belongings: Option<Box<Belongings>>,
     gone: bool,
+}
+
+/// A socket that is not kept alive.
+#[derive(Clone)]
+pub(super) struct WeakSocket(Weak<Inner>);
+
+impl WeakSocket {
+    pub(super) fn upgrade(&self) -> Option<Socket> {
+        self.0.upgrade().map(Socket)
+    }
+}
+
+/// Who a new socket is.
+pub(super) struct Identity {
+    pub(super) id: Id,
+    /// What its client was sent, if it may come back.
+    pub(super) track: Option<Arc<Track>>,
 }
 
 /// How a socket stands with its namespace.
@@ -55,6 +81,8 @@ pub(super) enum Standing {
     Leaving,
     /// The same, and the connection is to be closed.
     LeavingForGood,
+    /// Its connection is gone, but its client may come back.
+    Away,
     /// It is out.
     Gone,
 }
@@ -66,6 +94,7 @@ impl Standing {
             1 => Self::Connected,
             2 => Self::Leaving,
             3 => Self::LeavingForGood,
+            4 => Self::Away,
             _ => Self::Gone,
         }
     }
@@ -89,13 +118,21 @@ impl fmt::Debug for Socket {
 }
 
 impl Socket {
-    pub(super) fn new(namespace: Namespace, session: Arc<Session>, auth: Option<&str>) -> Self {
+    pub(super) fn new(
+        identity: Identity,
+        namespace: Namespace,
+        session: Arc<Session>,
+        auth: Option<&str>,
+    ) -> Self {
         Self(Arc::new(Inner {
-            id: Id::random(),
+            id: identity.id,
             standing: AtomicU8::new(Standing::Connecting as u8),
+            listens: AtomicBool::new(false),
+            recovered: AtomicBool::new(false),
             namespace,
             session,
             auth: auth.unwrap_or_default().into(),
+            track: identity.track,
             state: Mutex::default(),
         }))
     }
@@ -139,194 +176,50 @@ impl Socket {
         self.standing() == Standing::Connected
     }
 
-    /// Sends an event to the client. Never blocks.
-    ///
-    /// # Errors
-    /// See [`EmitError`]; nothing was sent then.
-    pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
-        let packet = self.0.namespace.encode_event(event, None, &arguments)?;
-        self.send(packet.into_frames(), Delivery::RELIABLE)
-    }
-
-    /// Sends an event, or drops it if the connection is not ready for it: when the kernel's buffer
-    /// is full, or over polling when no request waits (S-055).
-    ///
-    /// # Errors
-    /// See [`EmitError`]; nothing was sent then.
-    pub fn emit_volatile(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
-        let packet = self.0.namespace.encode_event(event, None, &arguments)?;
-        self.send(packet.into_frames(), Delivery { volatile: true, ..Delivery::RELIABLE })
-    }
-
-    /// Sends an event and waits for the client's answer, decoded as arguments are.
-    ///
-    /// The event is sent at once; the future that is returned waits for the answer.
-    pub fn emit_with_ack<T: FromArguments>(
-        &self,
-        event: &str,
-        arguments: impl ToArguments,
-    ) -> AwaitAcknowledgement<T> {
-        let id = self.0.namespace.next_acknowledgement_id();
-        match self.0.namespace.encode_event(event, Some(id), &arguments) {
-            Ok(packet) => self.await_answer(id, &packet, Delivery::RELIABLE),
-            Err(error) => AwaitAcknowledgement::failed(error.into()),
-        }
-    }
-
-    /// Enters rooms. A socket that is gone enters none.
-    pub fn join(&self, rooms: impl RoomNames) {
-        rooms.for_each_name(|room| {
-            let mut state = self.0.state.lock();
-            if !state.gone
-                && room != self.id()
-                && let Some(name) = self.0.namespace.rooms().join(room, self)
-            {
-                state.rooms.push(name);
-            }
-        });
-    }
-
-    /// Leaves rooms.
-    pub fn leave(&self, rooms: impl RoomNames) {
-        rooms.for_each_name(|room| {
-            let mut state = self.0.state.lock();
-            if let Some(place) = state.rooms.iter().position(|name| **name == *room) {
-                state.rooms.swap_remove(place);
-                self.0.namespace.rooms().leave(room, &self.0.id);
-            }
-        });
-    }
-
-    /// The rooms it is in, its own id first.
+    /// Whether its client was here before, lost its connection, and has come back to its id, its
+    /// rooms and its data, and to everything that it missed (S-085). In a middleware it is already
+    /// known that the client may.
     #[must_use]
-    pub fn rooms(&self) -> Vec<String> {
-        let state = self.0.state.lock();
-        if state.gone || self.standing() == Standing::Connecting {
-            return state.rooms.iter().map(ToString::to_string).collect();
-        }
-        let own = std::iter::once(self.id().to_owned());
-        own.chain(state.rooms.iter().map(ToString::to_string)).collect()
+    pub fn recovered(&self) -> bool {
+        self.0.recovered.load(Ordering::Relaxed)
     }
 
-    /// Others in the namespace that are in these rooms (S-053).
-    pub fn to(&self, rooms: impl RoomNames) -> BroadcastOperator {
-        self.broadcast().to(rooms)
+    pub(super) fn set_recovered(&self, recovered: bool) {
+        self.0.recovered.store(recovered, Ordering::Relaxed);
     }
 
-    /// The same as [`to`](Self::to): Socket.IO's `in`, which is a keyword here.
-    pub fn in_(&self, rooms: impl RoomNames) -> BroadcastOperator {
-        self.to(rooms)
+    pub(super) fn raw_auth(&self) -> Option<&str> {
+        Some(&*self.0.auth).filter(|auth| !auth.is_empty())
     }
 
-    /// Others in the namespace that are not in these rooms.
-    pub fn except(&self, rooms: impl RoomNames) -> BroadcastOperator {
-        self.broadcast().except(rooms)
-    }
-
-    /// All others in the namespace.
-    pub fn broadcast(&self) -> BroadcastOperator {
-        BroadcastOperator::new(self.0.namespace.clone(), Some(self.clone()))
-    }
-
-    /// All others in the namespace on this node.
-    pub fn local(&self) -> BroadcastOperator {
-        self.broadcast().local()
-    }
-
-    /// Puts the client out of the namespace (`server namespace disconnect`); with `close`, out of
-    /// all namespaces, and closes the connection (S-031). It leaves its rooms at once.
-    pub fn disconnect(&self, close: bool) {
-        let leaving = if close { Standing::LeavingForGood } else { Standing::Leaving };
-        if self.change(Standing::Connected, leaving) {
-            let packet = self.0.namespace.encode_disconnect();
-            // If it cannot be sent, the client knows already.
-            let _ = self.0.session.send(packet.into_frames(), Delivery::RELIABLE);
-            self.leave_everything();
-            self.0.session.wake();
-        }
-    }
-
-    /// Closes the connection, after what is queued, but sends no DISCONNECT packet: to the client
-    /// it looks like a failure, and it may come back. All its sockets see `forced close`.
-    pub fn close_connection(&self) {
-        self.0.session.close();
-    }
-
-    /// Bytes that are queued for the client and not yet written.
-    #[must_use]
-    pub fn buffered(&self) -> usize {
-        self.0.session.buffered()
-    }
-
-    /// Keeps a value with the socket, instead of any other of its type.
-    pub fn set_data<T: Any + Send + Sync>(&self, value: T) {
-        let mut value: Arc<dyn Any + Send + Sync> = Arc::new(value);
-        let mut state = self.0.state.lock();
-        match state.data.iter_mut().find(|known| known.is::<T>()) {
-            Some(known) => std::mem::swap(known, &mut value),
-            None => return state.data.push(value),
-        }
-        // The value that was there is dropped after the lock: its `Drop` may be anybody's.
-        drop(state);
-    }
-
-    /// The value of this type that is kept with the socket.
-    #[must_use]
-    pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let state = self.0.state.lock();
-        state.data.iter().find_map(|value| Arc::clone(value).downcast().ok())
-    }
-
-    /// Answers an event of the client.
-    pub(super) fn acknowledge<A: ToArguments>(
-        &self,
-        id: AcknowledgementId,
-        values: &A,
-    ) -> Result<(), EmitError> {
-        let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.send(packet.into_frames(), Delivery::RELIABLE)
-    }
-
-    /// Sends a packet that others get too.
-    pub(super) fn send_shared(
-        &self,
-        packet: &Encoded,
-        delivery: Delivery,
-    ) -> Result<(), EmitError> {
-        self.send(packet.frames().cloned(), delivery)
-    }
-
-    fn send(
-        &self,
-        frames: impl IntoIterator<Item = Frame>,
-        delivery: Delivery,
-    ) -> Result<(), EmitError> {
-        if !self.is_connected() {
-            return Err(EmitError::Disconnected);
-        }
-        Ok(self.0.session.send(frames, delivery)?)
-    }
-
-    /// The client's answer.
-    pub(super) fn answered(&self, id: AcknowledgementId, arguments: Arguments<'_>) {
-        let waiting = self.0.state.lock().acknowledgements.take(id);
-        if let Some(waiting) = waiting {
-            // Whoever waited may have given up just now.
-            let _ = waiting.send(arguments.to_owned());
-        }
-    }
-
-    /// Nobody waits for the answer any more.
-    pub(super) fn give_up(&self, id: AcknowledgementId) {
-        self.0.state.lock().acknowledgements.take(id);
+    /// Whether it has listeners of its own.
+    pub(super) fn listens(&self) -> bool {
+        self.0.listens.load(Ordering::Acquire)
     }
 
     pub(super) fn key(&self) -> &Id {
         &self.0.id
     }
 
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.0.session
+    }
+
+    pub(super) fn track(&self) -> Option<&Arc<Track>> {
+        self.0.track.as_ref()
+    }
+
+    pub(super) fn downgrade(&self) -> WeakSocket {
+        WeakSocket(Arc::downgrade(&self.0))
+    }
+
     pub(super) fn standing(&self) -> Standing {
         Standing::from_number(self.0.standing.load(Ordering::Acquire))
+    }
+
+    /// Whether events for it are sent, or kept.
+    pub(super) fn takes_events(&self) -> bool {
+        matches!(self.standing(), Standing::Connected | Standing::Away)
     }
 
     /// The client is in.
@@ -334,56 +227,8 @@ impl Socket {
         self.change(Standing::Connecting, Standing::Connected);
     }
 
-    /// The socket is out, for whatever reason: it leaves its rooms, and no answer will come.
-    pub(super) fn departed(&self) {
-        self.leave_everything();
-        self.0.standing.store(Standing::Gone as u8, Ordering::Release);
-    }
-
-    /// Sends an event that has this id, and waits for its answer.
-    pub(super) fn await_answer<T>(
-        &self,
-        id: AcknowledgementId,
-        packet: &Encoded,
-        delivery: Delivery,
-    ) -> AwaitAcknowledgement<T> {
-        let (sender, answer) = oneshot::channel();
-        if let Err(error) = self.expect_answer(id, sender) {
-            return AwaitAcknowledgement::failed(error);
-        }
-        if let Err(error) = self.send_shared(packet, delivery) {
-            self.give_up(id);
-            return AwaitAcknowledgement::failed(error);
-        }
-        AwaitAcknowledgement::waiting(self.clone(), id, answer)
-    }
-
-    fn expect_answer(
-        &self,
-        id: AcknowledgementId,
-        sender: oneshot::Sender<OwnedArguments>,
-    ) -> Result<(), EmitError> {
-        let mut state = self.0.state.lock();
-        if state.gone {
-            return Err(EmitError::Disconnected);
-        }
-        if state.acknowledgements.len() >= self.0.namespace.max_pending_acknowledgements() {
-            return Err(EmitError::TooManyPending);
-        }
-        state.acknowledgements.insert(id, sender);
-        Ok(())
-    }
-
-    fn leave_everything(&self) {
-        let (rooms, waiting) = {
-            let mut state = self.0.state.lock();
-            state.gone = true;
-            (std::mem::take(&mut state.rooms), state.acknowledgements.drain())
-        };
-        let namespace_rooms = self.0.namespace.rooms();
-        namespace_rooms.remove(&self.0.id);
-        rooms.iter().for_each(|room| namespace_rooms.leave(room, &self.0.id));
-        drop(waiting);
+    fn stand(&self, standing: Standing) {
+        self.0.standing.store(standing as u8, Ordering::Release);
     }
 
     fn change(&self, from: Standing, to: Standing) -> bool {

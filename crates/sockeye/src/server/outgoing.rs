@@ -1,0 +1,57 @@
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use sockeye_proto::socket::{Decoder, Encoded, Payload};
+
+use super::listeners::{Listener, OutgoingListener};
+use super::recovery::{Recorded, Recovery};
+use super::running::{Panicked, catch};
+use super::socket::Socket;
+
+/// An event on its way out, written once, in the forms that its receivers need.
+#[derive(Debug)]
+pub(super) struct OutgoingEvent {
+    packet: Encoded,
+    /// With its offset, for those who may ask for it again.
+    recorded: OnceLock<Arc<Recorded>>,
+}
+
+impl OutgoingEvent {
+    pub(super) const fn new(packet: Encoded) -> Self {
+        Self { packet, recorded: OnceLock::new() }
+    }
+
+    pub(super) const fn packet(&self) -> &Encoded {
+        &self.packet
+    }
+
+    pub(super) fn into_packet(self) -> Encoded {
+        self.packet
+    }
+
+    /// The form for those who may ask for it again.
+    pub(super) fn recorded(&self, recovery: &Arc<Recovery>) -> &Arc<Recorded> {
+        self.recorded.get_or_init(|| recovery.record(&self.packet))
+    }
+
+    /// Shows it to listeners of a socket; it is read back only if there are any.
+    pub(super) fn show<'a>(
+        &self,
+        socket: &Socket,
+        listeners: impl Iterator<Item = &'a Listener<OutgoingListener>>,
+    ) {
+        let mut listeners = listeners.peekable();
+        if listeners.peek().is_none() {
+            return;
+        }
+        let text = std::str::from_utf8(self.packet.text()).unwrap_or_default();
+        let attachments: Vec<_> = self.packet.attachments().map(Bytes::copy_from_slice).collect();
+        let packet = Decoder::read_back(text, &attachments).map(|packet| packet.payload);
+        let Ok(Payload::Event { name, arguments }) = packet else { return };
+        for listener in listeners {
+            if let Err(Panicked(message)) = catch(|| (listener.handler)(socket, &name, arguments)) {
+                tracing::error!(message, event = &*name, "a listener of outgoing events panicked");
+            }
+        }
+    }
+}

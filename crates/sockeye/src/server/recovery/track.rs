@@ -1,0 +1,248 @@
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sockeye_proto::socket::{Encoded, History, Offset};
+use tokio::time::Instant;
+
+use super::{ConnectionStateRecovery, Recorded, Recovery};
+use crate::engine::{Delivery, Id, SendError, Session};
+use crate::server::error::EmitError;
+use crate::server::reason::DisconnectReason;
+use crate::server::socket::{Socket, WeakSocket};
+
+/// One client's place in one namespace: what it was sent, and the connection that it has now, if
+/// it has one. All sockets that the client has, one after the other, share it.
+///
+/// ```text
+///             connected                   detach (recoverable)
+///   new ──────────────────► connected ───────────────────────► away
+///                              ▲  │ departed for good            │ lose: its time is over,
+///                              │  ▼                              ▼ or packets were dropped
+///                              │ lost ◄──────────────────────── lost
+///                              └──────── resume ─────────────── away (or still connected)
+/// ```
+pub(in crate::server) struct Track {
+    recovery: Arc<Recovery>,
+    pid: Id,
+    state: Mutex<State>,
+}
+
+struct State {
+    history: History<Arc<Recorded>>,
+    place: Place,
+    /// The socket that the client has, or had last.
+    socket: Option<WeakSocket>,
+}
+
+enum Place {
+    Connected(Arc<Session>),
+    Away(Instant),
+    Lost,
+}
+
+/// What becomes of a socket whose connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Detached {
+    /// Its client may come back: it stays in its rooms.
+    Away,
+    /// Its client has come back already, over another connection.
+    TakenOver,
+}
+
+impl fmt::Debug for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track").finish_non_exhaustive()
+    }
+}
+
+impl Track {
+    pub(super) fn new(recovery: Arc<Recovery>, pid: Id) -> Arc<Self> {
+        let state = State { history: History::default(), place: Place::Lost, socket: None };
+        Arc::new(Self { recovery, pid, state: Mutex::new(state) })
+    }
+
+    /// The secret by which the client is known when it comes back.
+    pub(in crate::server) const fn pid(&self) -> &Id {
+        &self.pid
+    }
+
+    pub(in crate::server) const fn recovery(&self) -> &Arc<Recovery> {
+        &self.recovery
+    }
+
+    /// The socket that the client has, or had last.
+    pub(in crate::server) fn socket(&self) -> Option<Socket> {
+        self.state.lock().socket.as_ref().and_then(WeakSocket::upgrade)
+    }
+
+    /// A new client is in, and is told so by `connect`, the first packet of its connection.
+    pub(in crate::server) fn connected(self: &Arc<Self>, socket: &Socket, connect: Encoded) {
+        let mut state = self.state.lock();
+        state.enter(socket);
+        // If it cannot be sent, the client is gone.
+        let _ = socket.session().send(connect.into_frames(), Delivery::RELIABLE);
+        drop(state);
+        self.recovery.remember(self);
+    }
+
+    /// The client is back: what it missed is sent, and then `connect` (S-085). `false`, and nothing
+    /// is sent, if what it missed is not known any more.
+    pub(in crate::server) fn resume(
+        &self,
+        socket: &Socket,
+        offset: Option<Offset>,
+        connect: impl FnOnce() -> Encoded,
+    ) -> bool {
+        let mut state = self.state.lock();
+        if matches!(state.place, Place::Lost) {
+            return false;
+        }
+        let Some(missed) = state.history.resume(offset) else { return false };
+        let session = socket.session();
+        for recorded in missed {
+            // What cannot be sent now is kept, and can be sent the next time.
+            let _ = session.send(recorded.packet().frames().cloned(), Delivery::RELIABLE);
+        }
+        let _ = session.send(connect().into_frames(), Delivery::RELIABLE);
+        let before = state.enter(socket);
+        drop(state);
+        if let Place::Connected(session) = before {
+            // The client has given that connection up before the server noticed.
+            session.close();
+        }
+        true
+    }
+
+    /// Whether a client of this namespace that has seen everything up to `offset` can go on.
+    pub(super) fn can_resume(&self, namespace: &str, offset: Option<Offset>) -> bool {
+        if !self.is_in(namespace) {
+            return false;
+        }
+        let state = self.state.lock();
+        !matches!(state.place, Place::Lost) && state.history.can_resume(offset)
+    }
+
+    pub(super) fn is_in(&self, namespace: &str) -> bool {
+        self.socket().is_some_and(|socket| socket.namespace().name() == namespace)
+    }
+
+    /// Sends an event to the client, over whatever connection it has, or keeps it for when it
+    /// comes back.
+    pub(in crate::server) fn deliver(
+        &self,
+        event: &Arc<Recorded>,
+        delivery: Delivery,
+    ) -> Result<(), EmitError> {
+        let mut state = self.state.lock();
+        let sent = match &state.place {
+            Place::Lost => return Err(EmitError::Disconnected),
+            Place::Away(_) => Err(SendError::Closed),
+            Place::Connected(session) => session.send(event.packet().frames().cloned(), delivery),
+        };
+        match sent {
+            Err(SendError::NotWritable) => return Err(SendError::NotWritable.into()),
+            Err(_) if delivery.volatile => return Err(SendError::NotWritable.into()),
+            // What did not reach a client that may come back reaches it then.
+            Ok(()) | Err(_) => {}
+        }
+        state.record(event, delivery, self.recovery.options());
+        let lost = matches!(state.place, Place::Lost);
+        drop(state);
+        if lost {
+            self.lose();
+        }
+        Ok(())
+    }
+
+    /// The client has answered a ping.
+    pub(in crate::server) fn confirm(&self) {
+        self.state.lock().history.confirm();
+    }
+
+    /// Whether a client that left for this reason may come back.
+    pub(in crate::server) fn may_return(&self, reason: DisconnectReason) -> bool {
+        reason.is_recoverable() && !self.recovery.is_closed()
+    }
+
+    /// The connection of one of its sockets is gone, and the client may come back.
+    pub(in crate::server) fn detach(&self, session: &Arc<Session>) -> Detached {
+        let mut state = self.state.lock();
+        match &state.place {
+            Place::Connected(current) if Arc::ptr_eq(current, session) => {}
+            Place::Connected(_) | Place::Away(_) | Place::Lost => return Detached::TakenOver,
+        }
+        state.place = Place::Away(Instant::now());
+        drop(state);
+        self.recovery.await_return(self);
+        Detached::Away
+    }
+
+    /// The client has left on purpose, or was put out: it does not come back. `false` if it has
+    /// come back already, over another connection.
+    pub(in crate::server) fn end(&self, session: &Arc<Session>) -> bool {
+        let mut state = self.state.lock();
+        if matches!(&state.place, Place::Connected(current) if !Arc::ptr_eq(current, session)) {
+            return false;
+        }
+        state.place = Place::Lost;
+        state.history.clear();
+        drop(state);
+        self.recovery.forget(self);
+        true
+    }
+
+    /// Whether it went away long enough before `until`, and is still away.
+    pub(super) fn is_away_since(&self, until: Instant, options: &ConnectionStateRecovery) -> bool {
+        let state = self.state.lock();
+        matches!(state.place, Place::Away(since) if since + options.max_disconnection_duration <= until)
+    }
+
+    /// The client's time to come back is over, or it has come back as a new one.
+    pub(in crate::server) fn lose(&self) {
+        let mut state = self.state.lock();
+        if let Place::Connected(_) = state.place {
+            return;
+        }
+        state.place = Place::Lost;
+        state.history.clear();
+        let socket = state.socket.as_ref().and_then(WeakSocket::upgrade);
+        drop(state);
+        self.recovery.forget(self);
+        if let Some(socket) = socket {
+            socket.leave_for_good();
+        }
+    }
+}
+
+impl State {
+    /// The client has this socket now; where it was before.
+    fn enter(&mut self, socket: &Socket) -> Place {
+        self.socket = Some(socket.downgrade());
+        std::mem::replace(&mut self.place, Place::Connected(Arc::clone(socket.session())))
+    }
+
+    /// Keeps what was sent, or if that is too much, makes sure that nobody goes on from before it.
+    fn record(
+        &mut self,
+        event: &Arc<Recorded>,
+        delivery: Delivery,
+        options: &ConnectionStateRecovery,
+    ) {
+        if delivery.volatile {
+            self.history.push(event.offset(), None);
+        } else if event.is_affordable() {
+            self.history.push(event.offset(), Some(Arc::clone(event)));
+        } else {
+            self.history.clear();
+            match self.place {
+                // It has this one, so what comes after it can be known.
+                Place::Connected(_) => self.history.push(event.offset(), None),
+                Place::Away(_) | Place::Lost => self.place = Place::Lost,
+            }
+        }
+        while self.history.len() > options.max_packets {
+            self.history.drop_first();
+        }
+    }
+}

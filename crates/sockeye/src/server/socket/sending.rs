@@ -1,0 +1,173 @@
+//! What is sent to a client, and what it answers.
+
+use sockeye_proto::socket::{
+    AcknowledgementId, Arguments, Encoded, FromArguments, OwnedArguments, ToArguments,
+};
+use sockeye_proto::websocket::Frame;
+use tokio::sync::oneshot;
+
+use super::Socket;
+use crate::engine::Delivery;
+use crate::server::acknowledgement::AwaitAcknowledgement;
+use crate::server::error::EmitError;
+use crate::server::outgoing::OutgoingEvent;
+
+impl Socket {
+    /// Sends an event to the client. Never blocks.
+    ///
+    /// # Errors
+    /// See [`EmitError`]; nothing was sent then.
+    pub fn emit(&self, event: &str, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.emit_as(event, &arguments, Delivery::RELIABLE)
+    }
+
+    /// Sends the event `message`, as the official server's `send` does (S-054).
+    ///
+    /// # Errors
+    /// See [`EmitError`]; nothing was sent then.
+    pub fn send(&self, arguments: impl ToArguments) -> Result<(), EmitError> {
+        self.emit("message", arguments)
+    }
+
+    /// Sends an event and waits for the client's answer, decoded as arguments are.
+    ///
+    /// The event is sent at once; the future that is returned waits for the answer. Such an event
+    /// is not kept for a client that loses its connection: the future says so.
+    pub fn emit_with_ack<T: FromArguments>(
+        &self,
+        event: &str,
+        arguments: impl ToArguments,
+    ) -> AwaitAcknowledgement<T> {
+        self.ask_as(event, &arguments, Delivery::RELIABLE)
+    }
+
+    /// Bytes that are queued for the client and not yet written.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.0.session.buffered()
+    }
+
+    pub(super) fn emit_as<A: ToArguments>(
+        &self,
+        event: &str,
+        arguments: &A,
+        delivery: Delivery,
+    ) -> Result<(), EmitError> {
+        let event = OutgoingEvent::new(self.0.namespace.encode_event(event, None, arguments)?);
+        self.show(&event);
+        match &self.0.track {
+            None => self.transmit(event.into_packet().into_frames(), delivery),
+            Some(_) => self.deliver(&event, delivery),
+        }
+    }
+
+    pub(super) fn ask_as<A: ToArguments, T: FromArguments>(
+        &self,
+        event: &str,
+        arguments: &A,
+        delivery: Delivery,
+    ) -> AwaitAcknowledgement<T> {
+        let id = self.0.namespace.next_acknowledgement_id();
+        match self.0.namespace.encode_event(event, Some(id), arguments) {
+            Ok(packet) => self.await_answer(id, &OutgoingEvent::new(packet), delivery),
+            Err(error) => AwaitAcknowledgement::failed(error.into()),
+        }
+    }
+
+    /// Sends an event that others may get too.
+    pub(in crate::server) fn deliver(
+        &self,
+        event: &OutgoingEvent,
+        delivery: Delivery,
+    ) -> Result<(), EmitError> {
+        if !self.takes_events() {
+            return Err(EmitError::Disconnected);
+        }
+        match &self.0.track {
+            None => Ok(self.0.session.send(event.packet().frames().cloned(), delivery)?),
+            Some(track) => track.deliver(event.recorded(track.recovery()), delivery),
+        }
+    }
+
+    /// Shows an event to who listens to what is sent to this socket.
+    pub(in crate::server) fn show(&self, event: &OutgoingEvent) {
+        let handlers = self.0.namespace.handlers();
+        let own = self.listeners_of_its_own();
+        let own = own.iter().flat_map(|own| own.any_outgoing());
+        event.show(self, handlers.listeners.any_outgoing().iter().chain(own));
+    }
+
+    /// Answers an event of the client.
+    pub(in crate::server) fn acknowledge<A: ToArguments>(
+        &self,
+        id: AcknowledgementId,
+        values: &A,
+    ) -> Result<(), EmitError> {
+        let packet = self.0.namespace.encode_acknowledgement(id, values)?;
+        self.transmit(packet.into_frames(), Delivery::RELIABLE)
+    }
+
+    fn transmit(
+        &self,
+        frames: impl IntoIterator<Item = Frame>,
+        delivery: Delivery,
+    ) -> Result<(), EmitError> {
+        if !self.is_connected() {
+            return Err(EmitError::Disconnected);
+        }
+        Ok(self.0.session.send(frames, delivery)?)
+    }
+
+    fn transmit_shared(&self, packet: &Encoded, delivery: Delivery) -> Result<(), EmitError> {
+        self.transmit(packet.frames().cloned(), delivery)
+    }
+
+    /// The client's answer.
+    pub(in crate::server) fn answered(&self, id: AcknowledgementId, arguments: Arguments<'_>) {
+        let waiting = self.0.state.lock().acknowledgements.take(id);
+        if let Some(waiting) = waiting {
+            // Whoever waited may have given up just now.
+            let _ = waiting.send(arguments.to_owned());
+        }
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(in crate::server) fn give_up(&self, id: AcknowledgementId) {
+        self.0.state.lock().acknowledgements.take(id);
+    }
+
+    /// Sends an event that has this id, and waits for its answer.
+    pub(in crate::server) fn await_answer<T>(
+        &self,
+        id: AcknowledgementId,
+        event: &OutgoingEvent,
+        delivery: Delivery,
+    ) -> AwaitAcknowledgement<T> {
+        self.show(event);
+        let (sender, answer) = oneshot::channel();
+        if let Err(error) = self.expect_answer(id, sender) {
+            return AwaitAcknowledgement::failed(error);
+        }
+        if let Err(error) = self.transmit_shared(event.packet(), delivery) {
+            self.give_up(id);
+            return AwaitAcknowledgement::failed(error);
+        }
+        AwaitAcknowledgement::waiting(self.clone(), id, answer)
+    }
+
+    fn expect_answer(
+        &self,
+        id: AcknowledgementId,
+        sender: oneshot::Sender<OwnedArguments>,
+    ) -> Result<(), EmitError> {
+        let mut state = self.0.state.lock();
+        if state.gone {
+            return Err(EmitError::Disconnected);
+        }
+        if state.acknowledgements.len() >= self.0.namespace.max_pending_acknowledgements() {
+            return Err(EmitError::TooManyPending);
+        }
+        state.acknowledgements.insert(id, sender);
+        Ok(())
+    }
+}
