@@ -3,11 +3,12 @@
 #
 #   ./test.sh            everything
 #   ./test.sh rust       what needs Rust alone
-#   ./test.sh node       the official client in Node, and a browser
+#   ./test.sh node       the official clients in Node, one in Python, and a browser
 #
-# Needed: Rust (stable), Node 20 or later with npm. What else is needed is installed from the
-# package registries (cargo-deny; the npm packages in conformance/js; Debian's chromium, if apt-get
-# may be used), or named, and the run fails.
+# Needed: Rust (stable), Node 20 or later with npm, Python 3.10 or later. What else is needed is
+# installed from the package registries (cargo-deny; the npm packages in conformance/js; the Python
+# packages in conformance/python; Debian's chromium and python3-venv, if apt-get may be used), or
+# named, and the run fails.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -36,20 +37,37 @@ node() {
     command node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' ||
         { echo "Node.js $(command node --version) is too old: 20 or later is needed." >&2; exit 1; }
     browser
+    python
     step cargo build --release --locked -p conformance --bin contract-server
     step cargo build --release --locked -p sockeye --example chat
     step npm --prefix conformance/js ci --no-audit --no-fund
-    CONTRACT_SERVER="$target/release/contract-server" step npm --prefix conformance/js run test:server
+    export CONTRACT_SERVER="$target/release/contract-server"
+    step npm --prefix conformance/js run test:server
+    step npm --prefix conformance/js run test:clients
     CHAT_SERVER="$target/release/examples/chat" step npm --prefix conformance/js run test:browser
 }
 
 browser() {
-    [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && return
+    [ -x "${CHROMIUM:-/usr/bin/chromium}" ] ||
+        install_package chromium "Install Chromium, or name it: CHROMIUM=…"
+}
+
+python() {
+    local environment=conformance/python/.venv
+    local pip=("$environment/bin/python" -m pip --disable-pip-version-check)
+    python3 -c 'import ensurepip, venv' 2>/dev/null ||
+        install_package python3-venv "Install Python 3.10 or later with its modules venv and ensurepip."
+    "${pip[@]}" --version >/dev/null 2>&1 || step python3 -m venv --clear "$environment"
+    step "${pip[@]}" install --quiet --require-hashes --requirement conformance/python/requirements.txt
+}
+
+# A package of Debian, where it may be installed; else what the reader can do.
+install_package() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         step apt-get update -qq
-        step apt-get install -y -qq chromium
+        step apt-get install -y -qq "$1"
     else
-        echo "missing: Chromium. Install it (Debian: apt-get install chromium), or name it: CHROMIUM=…" >&2
+        echo "missing: $1. $2 (Debian: apt-get install $1)" >&2
         exit 1
     fi
 }

@@ -1,6 +1,6 @@
 // The contract server, written with the official `socket.io` package.
 //
-//   node reference/contract-server.mjs --port N [--recovery]
+//   node reference/contract-server.mjs --port N [--recovery] [--eio3]
 //
 // It exists to prove the suites: a case is right only if it passes against this server too.
 
@@ -10,10 +10,14 @@ import { parseArgs } from "node:util";
 import { Server } from "socket.io";
 
 const { values: args } = parseArgs({
-  options: { port: { type: "string" }, recovery: { type: "boolean", default: false } },
+  options: {
+    port: { type: "string" },
+    recovery: { type: "boolean", default: false },
+    eio3: { type: "boolean", default: false },
+  },
 });
 if (!args.port) {
-  console.error("usage: contract-server.mjs --port N [--recovery]");
+  console.error("usage: contract-server.mjs --port N [--recovery] [--eio3]");
   process.exit(2);
 }
 
@@ -24,6 +28,7 @@ const io = new Server(http, {
   maxHttpBufferSize: 1_000_000,
   connectTimeout: 1000,
   cors: { origin: "*" },
+  allowEIO3: args.eio3,
   ...(args.recovery && { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } }),
 });
 

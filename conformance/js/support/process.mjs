@@ -73,7 +73,7 @@ export class ServerProcess {
 }
 
 /** Splits a command line at blanks; quotes hold words together. */
-function words(commandLine) {
+export function words(commandLine) {
   const found = commandLine.match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
   return found.map((word) => word.replace(/^(["'])(.*)\1$/s, "$2"));
 }

@@ -4,13 +4,13 @@ import { after, afterEach, before, describe } from "node:test";
 import { Clients, ways } from "./peer.mjs";
 import { ServerProcess, freePort } from "./process.mjs";
 
-/** A contract server for the cases inside the current `describe`. */
-export function contractServer() {
+/** A contract server for the cases inside the current `describe`; `flags` are added to its command line. */
+export function contractServer(flags = []) {
   const server = { url: null, port: null, process: null };
   before(async () => {
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
-    server.process = new ServerProcess(`${commandLine()} --port ${server.port}`, { ready: /^ready\r?$/m });
+    server.process = new ServerProcess([commandLine(), "--port", server.port, ...flags].join(" "), { ready: /^ready\r?$/m });
     await server.process.start();
   });
   afterEach(() => server.process?.checkAlive());

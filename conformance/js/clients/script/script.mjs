@@ -1,0 +1,123 @@
+// The behaviours which every client must find, and the frame in which they run.
+
+import { after, afterEach, before, describe, test } from "node:test";
+import { ways } from "../../support/peer.mjs";
+import { Driver } from "../../support/remote.mjs";
+import { contractServer } from "../../support/suite.mjs";
+import { acks } from "./acks.mjs";
+import { connecting } from "./connecting.mjs";
+import { disconnecting } from "./disconnecting.mjs";
+import { events } from "./events.mjs";
+import { flow } from "./flow.mjs";
+import { rooms } from "./rooms.mjs";
+import { time } from "./time.mjs";
+
+const chapters = { connecting, events, acks, flow, rooms, disconnecting };
+
+/**
+ * Runs the whole script with one client.
+ *
+ * `client`: `name`; `driver`, its command line; `revision`, that of the Engine.IO protocol; `flags` for the server;
+ * `reasons`, where it differs from the official client of today: `left`, what the server may call its leaving, and
+ * `dropped`, what itself calls the end of a connection which the server dropped.
+ */
+export function runScript(client) {
+  describe(client.name, () => {
+    const server = contractServer(client.flags);
+    const driver = new Driver();
+    before(() => driver.start(client.driver));
+    after(() => driver.stop());
+
+    for (const way of ways) {
+      describe(`over ${way.name}`, () => {
+        const stage = new Stage({ client, driver, server, way });
+        afterEach(() => stage.clear());
+        for (const [chapter, behaviours] of Object.entries(chapters)) {
+          describe(chapter, () => behaviours.forEach((behaviour) => run(behaviour, stage)));
+        }
+        test("E-098 all sessions are gone when all have left", () => stage.empty());
+      });
+    }
+
+    // These are about time that passes: all of them, over all the ways, wait together.
+    describe("time", { concurrency: true }, () => {
+      const stages = ways.map((way) => new Stage({ client, driver, server, way }));
+      after(() => stages.forEach((stage) => stage.clear()));
+      for (const stage of stages) time.forEach((behaviour) => run(behaviour, stage, ` over ${stage.way.name}`));
+    });
+  });
+}
+
+function run({ title, needs = [], play }, stage, suffix = "") {
+  test(title + suffix, async (context) => {
+    const features = needs.map((feature) => feature.replace("{transport}", stage.way.transport));
+    const missing = features.filter((feature) => !stage.has(feature));
+    if (missing.length > 0) return context.skip(`the client has no ${missing.join(", ")}`);
+    await play(stage);
+    stage.driver.check();
+  });
+}
+
+/** What a behaviour has to play with: one client, one server, one way to connect. */
+class Stage {
+  #opened = [];
+
+  constructor({ client, driver, server, way }) {
+    Object.assign(this, { client, driver, server, way });
+  }
+
+  has(feature) {
+    return this.driver.features.has(feature);
+  }
+
+  /** A new connection, not awaited. `options` are those of the command `open`. */
+  open(nsp = "/", options = {}) {
+    return this.openSeveral([nsp], options)[0];
+  }
+
+  /** One new connection to several namespaces, not awaited. */
+  openSeveral([nsp, ...others], options = {}) {
+    const first = this.#remote(nsp);
+    const further = others.map((other) => this.#remote(other));
+    const also = Object.fromEntries(further.map((remote) => [remote.name, remote.nsp]));
+    const { transports } = this.way;
+    const opts = { transports, reconnection: false, ...options, ...(others.length > 0 && { also }) };
+    first.command("open", { url: this.server.url, nsp, opts });
+    return [first, ...further];
+  }
+
+  /** Another namespace over the connection of `remote`, not awaited. */
+  join(remote, nsp, options = {}) {
+    const joined = this.#remote(nsp);
+    joined.command("open", { url: this.server.url, nsp, opts: { ...options, share: remote.name } });
+    return joined;
+  }
+
+  #remote(nsp) {
+    const remote = this.driver.remote(nsp);
+    this.#opened.push(remote);
+    return remote;
+  }
+
+  /** A new connection, connected and welcomed, and upgraded if this is the way. */
+  async connect(nsp = "/", options = {}) {
+    const remote = await this.open(nsp, options).connected();
+    if (this.way.upgrades) await remote.upgraded();
+    await remote.next("welcome");
+    return remote;
+  }
+
+  connectFew(count, nsp) {
+    return Promise.all(Array.from({ length: count }, () => this.connect(nsp)));
+  }
+
+  /** Nobody is left but the one who asks. */
+  async empty() {
+    const witness = await this.connect();
+    await witness.sessions(1);
+  }
+
+  clear() {
+    for (const remote of this.#opened.splice(0)) remote.command("disconnect");
+  }
+}
