@@ -324,6 +324,10 @@ impl Session {
 
     fn packet(&mut self, now: Moment, packet: Received) {
         if self.phase != Phase::Open {
+            // Who says farewell too will not fetch ours (E-060, E-062).
+            if packet == Received::Close {
+                self.close_received();
+            }
             return;
         }
         if packet == Received::Message {

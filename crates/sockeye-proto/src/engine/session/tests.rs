@@ -399,6 +399,11 @@ mod closing {
     }
 
     #[test]
+    fn e_060_a_client_that_closes_too_is_not_waited_for() {
+        polling().when(Input::Close, &[FORCED]).receives(Received::Close, &[Release]);
+    }
+
+    #[test]
     fn over_websocket_the_link_is_closed_and_its_end_awaited() {
         websocket()
             .when(Input::Close, &[FORCED, CloseLink])
