@@ -21,7 +21,10 @@ pub use server::{
     SocketIoLayer, SocketIoService, SocketOperator, Work,
 };
 
-pub use engine::{AllowedOrigins, Cors, Handshake, RemoteAddress, TransportName};
+pub use engine::{
+    AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, IdGenerationError,
+    RemoteAddress, RequestRefused, SameSite, SessionCookie, TransportName,
+};
 pub use sockeye_proto::socket::{
     Arguments, ArgumentsError, FromArguments, OwnedArguments, ToArguments, Value,
 };

@@ -11,6 +11,17 @@ pub enum Revision {
     Four,
 }
 
+impl Revision {
+    /// 3 or 4.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Three => 3,
+            Self::Four => 4,
+        }
+    }
+}
+
 /// The transport a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -122,10 +133,14 @@ pub enum RejectionContext {
     TransportHandshake,
     /// The session speaks another revision of the protocol.
     ProtocolMismatch,
+    /// There is no id for the session (E-005).
+    IdGeneration,
+    /// A request body above the limit. The answer is an empty 413 instead (E-054).
+    PayloadTooLarge,
 }
 
 impl RejectionContext {
-    /// The name that the official server's `connection_error` gives.
+    /// The name that the official server's `connection_error` gives, or one in its manner.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -133,6 +148,8 @@ impl RejectionContext {
             Self::TransportMismatch => "TRANSPORT_MISMATCH",
             Self::TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
             Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::IdGeneration => "ID_GENERATION_ERROR",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
         }
     }
 }

@@ -40,7 +40,6 @@ impl Id {
     }
 
     /// The id that reads like this.
-    #[cfg_attr(not(test), expect(dead_code, reason = "ids are random until somebody chooses one"))]
     pub(crate) fn from_text(text: &str) -> Self {
         Self(match text.as_bytes().try_into() {
             Ok(short) => Kind::Short(short),

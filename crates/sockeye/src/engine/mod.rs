@@ -10,16 +10,21 @@
 
 mod application;
 mod body;
+mod caught;
 mod clock;
+mod cookie;
 mod cork;
 mod cors;
 mod driver;
 mod handshake;
+mod hooks;
 mod id;
 mod io;
+mod new_id;
 mod options;
 mod outbox;
 mod polling;
+mod refusal;
 mod scratch;
 mod server;
 mod service;
@@ -29,13 +34,19 @@ mod wheel;
 
 pub use application::{Application, Connector};
 pub use body::{Never, ResponseBody};
+pub use cookie::{SameSite, SessionCookie};
 pub use cors::{AllowedOrigins, Cors};
 pub use handshake::{Handshake, RemoteAddress};
+pub use hooks::{
+    AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook, IdGenerationError, RequestRefused,
+};
 pub use options::EngineOptions;
+pub use refusal::{ConnectionError, ConnectionErrorContext};
 pub use server::Engine;
 pub use service::EngineService;
 pub use session::{SendError, Session};
 
+pub(crate) use caught::{Caught, Panicked, catch};
 pub(crate) use id::Id;
 pub(crate) use scratch::with_encode_scratch;
 pub(crate) use session::Delivery;

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use super::cookie::SessionCookie;
 use super::cors::Cors;
+use super::hooks::{AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook};
 
 /// Settings of the Engine.IO layer. Names and defaults are the reference's (section 1.2).
 #[derive(Clone, Debug)]
@@ -42,6 +44,20 @@ pub struct EngineOptions {
     pub body_timeout: Duration,
     /// Which pages of other origins may use the server. Default: none (E-024).
     pub cors: Option<Cors>,
+    /// A cookie with the session's id. Default: none (E-022).
+    pub cookie: Option<SessionCookie>,
+    /// Decides who may open a session. Default: everybody (E-017).
+    pub allow_request: Option<AllowRequest>,
+    /// Makes the ids of sessions. Default: 20 random characters (E-004, E-005).
+    pub generate_id: Option<GenerateId>,
+    /// Changes the headers of the first response of each session: the answer to its handshake
+    /// (E-046). Default: none.
+    pub initial_headers: Option<HeadersHook>,
+    /// Changes the headers of every response of a session, the first and those of WebSocket upgrades
+    /// included, but not those of refusals (E-046). Default: none.
+    pub headers: Option<HeadersHook>,
+    /// Is told of requests that are refused (E-038). Default: none; they are logged at `debug`.
+    pub connection_error: Option<ConnectionErrorHook>,
 }
 
 impl Default for EngineOptions {
@@ -59,6 +75,12 @@ impl Default for EngineOptions {
             allow_eio3: false,
             body_timeout: Duration::from_secs(30),
             cors: None,
+            cookie: None,
+            allow_request: None,
+            generate_id: None,
+            initial_headers: None,
+            headers: None,
+            connection_error: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use sockeye_proto::engine::{Input, PollBody};
 use tokio::sync::oneshot;
 
 use super::body::ResponseBody;
+use super::refusal::{ConnectionErrorContext, Refusal};
 use super::service::{empty, success};
 use super::session::{Post, Session};
 
@@ -53,7 +54,7 @@ pub(super) async fn post<B>(
     session: &Arc<Session>,
     request: &request::Parts,
     body: B,
-) -> Response<ResponseBody>
+) -> Result<Response<ResponseBody>, Refusal>
 where
     B: Body<Data = Bytes>,
     B::Error: fmt::Display,
@@ -62,24 +63,22 @@ where
     let readable = !octets || session.dialect().takes_octets();
     let input = if readable { Input::Post } else { Input::PostUnreadable };
     if session.handle(&mut session.lock(), input).refused {
-        return empty(StatusCode::BAD_REQUEST);
+        return Ok(empty(StatusCode::BAD_REQUEST));
     }
     let guard = Guard { session, given_up: Some(Input::PostAborted) };
     let options = &session.shared().options;
-    let collected = collect(session, body, options.max_http_buffer_size);
+    let limit = options.max_http_buffer_size;
+    let collected = collect(session, body, limit);
     let body = match tokio::time::timeout(options.body_timeout, collected).await {
         Ok(Ok(body)) => body,
-        Ok(Err(BodyError::TooLarge)) => {
+        Ok(Err(BodyError::TooLarge(size))) => {
             guard.defuse();
-            let mut state = session.lock();
-            state.post = None;
-            session.handle(&mut state, Input::PostDone);
-            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+            return Err(refuse_body(session, size, limit));
         }
         Ok(Err(BodyError::Broken | BodyError::SessionOver)) => {
-            return empty(StatusCode::BAD_REQUEST);
+            return Ok(empty(StatusCode::BAD_REQUEST));
         }
-        Err(_) => return empty(StatusCode::REQUEST_TIMEOUT),
+        Err(_) => return Ok(empty(StatusCode::REQUEST_TIMEOUT)),
     };
     guard.defuse();
     let (done, handled) = oneshot::channel();
@@ -89,7 +88,16 @@ where
     let _ = handled.await;
     let mut response = success("text/html", "ok");
     protect(request, &mut response);
-    response
+    Ok(response)
+}
+
+/// The session goes on, and is told nothing more than the status (E-054).
+fn refuse_body(session: &Arc<Session>, size: u64, limit: usize) -> Refusal {
+    let mut state = session.lock();
+    state.post = None;
+    session.handle(&mut state, Input::PostDone);
+    let answer = empty(StatusCode::PAYLOAD_TOO_LARGE);
+    Refusal::with_answer(ConnectionErrorContext::PayloadTooLarge { size, limit }, answer)
 }
 
 /// The answer to a GET.
@@ -134,7 +142,8 @@ impl Drop for Guard<'_> {
 }
 
 enum BodyError {
-    TooLarge,
+    /// It has at least so many bytes.
+    TooLarge(u64),
     Broken,
     SessionOver,
 }
@@ -145,8 +154,9 @@ where
     B: Body<Data = Bytes>,
     B::Error: fmt::Display,
 {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(BodyError::TooLarge);
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
+        return Err(BodyError::TooLarge(announced));
     }
     let mut body = pin!(body);
     let mut first = Bytes::new();
@@ -163,8 +173,9 @@ where
             BodyError::Broken
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        if first.len().max(all.len()) + data.len() > limit {
-            return Err(BodyError::TooLarge);
+        let size = first.len().max(all.len()) + data.len();
+        if size > limit {
+            return Err(BodyError::TooLarge(size as u64));
         }
         if all.is_empty() && first.is_empty() {
             first = data;

@@ -3,11 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foldhash::quality::RandomState;
-use hashbrown::HashMap;
-use http::request;
-use parking_lot::RwLock;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::{Mutex, RwLock};
 use sockeye_proto::engine::{
-    Dialect, Handshake as OpenPacket, PollBody, Query, Session as Machine, Timing, TransportName,
+    Dialect, Handshake as OpenPacket, PollBody, Session as Machine, Timing, TransportName,
 };
 use sockeye_proto::websocket::{Frame, Opcode};
 
@@ -17,7 +16,9 @@ use super::driver::Driver;
 use super::handshake::Handshake;
 use super::id::Id;
 use super::io::Ends;
+use super::new_id::NewId;
 use super::options::EngineOptions;
+use super::refusal::ConnectionErrorContext;
 use super::service::EngineService;
 use super::session::{Link, Session};
 use super::wheel::{self, Wheel};
@@ -39,7 +40,16 @@ pub(super) struct Shared {
     pub(super) control_frames: ControlFrames,
     timing: Arc<Timing>,
     sessions: RwLock<HashMap<Id, Arc<Session>, RandomState>>,
+    /// Ids that `generate_id` chose for sessions that are not open yet.
+    held_ids: Mutex<HashSet<Id, RandomState>>,
     closed: AtomicBool,
+}
+
+/// A session that is about to be opened.
+pub(super) struct Opening {
+    pub(super) handshake: Handshake,
+    pub(super) id: NewId,
+    pub(super) dialect: Dialect,
 }
 
 /// Frames that are the same for everybody.
@@ -81,6 +91,7 @@ impl<C: Connector> Engine<C> {
             },
             timing: Arc::new(timing),
             sessions: RwLock::default(),
+            held_ids: Mutex::default(),
             closed: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared), connector: Arc::new(connector) }
@@ -119,10 +130,17 @@ impl<C: Connector> Engine<C> {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
+    /// An id for a session that nobody has.
+    pub(super) async fn new_id(
+        &self,
+        handshake: &Handshake,
+    ) -> Result<NewId, ConnectionErrorContext> {
+        NewId::make(&self.shared, handshake).await
+    }
+
     /// Opens a session over polling; the body that answers the GET.
-    pub(super) fn open_polling(&self, request: &request::Parts, query: &Query<'_>) -> PollBody {
-        let handshake = Handshake::of(request);
-        let session = self.open(handshake, Dialect::of(query), Link::Polling(None));
+    pub(super) fn open_polling(&self, opening: Opening) -> PollBody {
+        let session = self.open(opening, Link::Polling(None));
         let mut payload = session.dialect().encoder(false);
         payload.push_text(self.open_packet(&session, TransportName::Polling).as_bytes());
         let body = session.dialect().finish(payload);
@@ -131,13 +149,8 @@ impl<C: Connector> Engine<C> {
     }
 
     /// Opens a session over a WebSocket that has just been upgraded.
-    pub(super) fn open_websocket(
-        &self,
-        handshake: Handshake,
-        dialect: Dialect,
-        Ends { reader, writer, early }: Ends,
-    ) {
-        let session = self.open(handshake, dialect, Link::WebSocket(writer));
+    pub(super) fn open_websocket(&self, opening: Opening, Ends { reader, writer, early }: Ends) {
+        let session = self.open(opening, Link::WebSocket(writer));
         let packet = self.open_packet(&session, TransportName::WebSocket);
         session.send_first(Frame::from_parts(Opcode::Text, &[packet.as_bytes()]));
         self.drive(session, |session, application| {
@@ -145,19 +158,22 @@ impl<C: Connector> Engine<C> {
         });
     }
 
-    fn open(&self, handshake: Handshake, dialect: Dialect, link: Link) -> Arc<Session> {
+    fn open(&self, opening: Opening, link: Link) -> Arc<Session> {
         wheel::keep_turning(&self.shared.wheel, self.shared.clock);
         let transport = match link {
             Link::Polling(_) => TransportName::Polling,
             Link::WebSocket(_) | Link::Gone => TransportName::WebSocket,
         };
+        let Opening { handshake, id: new_id, dialect } = opening;
         let timing = Arc::clone(&self.shared.timing);
         let now = self.shared.clock.now();
         let machine = Machine::open(now, timing, dialect.revision(), transport);
-        let id = Id::random();
+        let id = new_id.id().clone();
         let shared = Arc::clone(&self.shared);
         let session = Session::new(shared, id.clone(), dialect, handshake, machine, link);
         self.shared.sessions.write().insert(id, Arc::clone(&session));
+        // Only now: until the session is there, the id is held.
+        drop(new_id);
         if self.is_closed() {
             // The server was closed while the handshake was on its way.
             session.close();
@@ -199,6 +215,16 @@ impl<C: Connector> Engine<C> {
 }
 
 impl Shared {
+    /// Holds an id for a session. `false` if a session has it, or somebody holds it.
+    pub(super) fn hold_id(&self, id: &Id) -> bool {
+        let mut held = self.held_ids.lock();
+        !self.sessions.read().contains_key(id) && held.insert(id.clone())
+    }
+
+    pub(super) fn let_go_of_id(&self, id: &Id) {
+        self.held_ids.lock().remove(id);
+    }
+
     /// Forgets a session that is over.
     pub(super) fn forget(&self, session: &Session) {
         self.wheel.remove(session);

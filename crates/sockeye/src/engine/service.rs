@@ -6,19 +6,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
-use sockeye_proto::engine::{Query, Rejection, RejectionContext, Revision, TransportName};
+use sockeye_proto::engine::{
+    Dialect, Query, Rejection, RejectionContext, Revision, Session as Machine, TransportName,
+};
 use sockeye_proto::websocket::has_token;
 use tower_service::Service;
 
 use super::application::Connector;
 use super::body::ResponseBody;
+use super::handshake::Handshake;
 use super::polling;
-use super::server::Engine;
+use super::refusal::{ConnectionError, ConnectionErrorContext, Refusal};
+use super::server::{Engine, Opening};
 use super::session::Session;
-use super::websocket;
+use super::websocket::UpgradeOffer;
 
 /// Answers HTTP requests for an [`Engine`]: handshakes, polls, posts and WebSocket upgrades.
 pub struct EngineService<C> {
@@ -26,7 +30,7 @@ pub struct EngineService<C> {
 }
 
 /// Who a request is for.
-pub(super) enum Target {
+enum Target {
     /// It opens a session.
     New,
     /// It belongs to this one.
@@ -68,15 +72,27 @@ impl<C: Connector> EngineService<C> {
         B::Error: fmt::Display,
     {
         let (mut request, body) = request.into_parts();
-        let Some(cors) = &self.engine.options().cors else {
-            return self.route(&mut request, body).await;
-        };
-        if request.method == Method::OPTIONS {
+        if let Some(cors) = &self.engine.options().cors
+            && request.method == Method::OPTIONS
+        {
             return cors.preflight(&request);
         }
-        let mut response = self.route(&mut request, body).await;
-        cors.apply(&request.headers, response.headers_mut());
-        response
+        let uri = request.uri.clone();
+        let query = Query::parse(uri.query().unwrap_or_default());
+        let upgrade = is_upgrade(&request.headers);
+        match self.route(&mut request, &query, upgrade, body).await {
+            Ok(mut response) => {
+                self.apply_cors(&request, &mut response);
+                self.call_hooks(&request, &query, &mut response);
+                response
+            }
+            Err(refusal) => {
+                self.report(&request, &refusal);
+                let mut response = refusal.into_answer(upgrade);
+                self.apply_cors(&request, &mut response);
+                response
+            }
+        }
     }
 
     /// Adds the headers that let pages of other origins read a response.
@@ -90,73 +106,145 @@ impl<C: Connector> EngineService<C> {
         }
     }
 
-    async fn route<B>(&self, request: &mut request::Parts, body: B) -> Response<ResponseBody>
+    async fn route<B>(
+        &self,
+        request: &mut request::Parts,
+        query: &Query<'_>,
+        upgrade: bool,
+        body: B,
+    ) -> Result<Response<ResponseBody>, Refusal>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: fmt::Display,
     {
-        let uri = request.uri.clone();
-        let query = Query::parse(uri.query().unwrap_or_default());
-        let upgrade = is_upgrade(&request.headers);
-        let target = match self.verify(request, &query, upgrade) {
-            Ok(target) => target,
-            Err(rejection) => return refuse(&rejection, upgrade),
-        };
-        match target {
-            target if upgrade => websocket::upgrade(&self.engine, request, &query, target),
-            Target::New => self.open_polling(request, &query),
+        match self.verify(request, query, upgrade)? {
+            Target::New => self.open(request, query, upgrade).await,
+            Target::Existing(session) if upgrade => {
+                Ok(UpgradeOffer::of(request)?.join(request, session))
+            }
             Target::Existing(session) => match request.method {
-                Method::GET => polling::poll(&session, request).await,
+                Method::GET => Ok(polling::poll(&session, request).await),
                 Method::POST => polling::post(&session, request, body).await,
-                _ => empty(StatusCode::METHOD_NOT_ALLOWED),
+                _ => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
             },
         }
     }
 
-    /// The checks of section 1.3, in the reference's order.
+    /// The checks of section 1.3 that take no time, in the reference's order.
     fn verify(
         &self,
         request: &request::Parts,
         query: &Query<'_>,
         upgrade: bool,
-    ) -> Result<Target, Rejection> {
+    ) -> Result<Target, ConnectionErrorContext> {
         let options = self.engine.options();
-        let transport = query.transport_name().ok_or(Rejection::TransportUnknown)?;
-        let enabled = match transport {
-            TransportName::Polling => options.polling,
-            TransportName::WebSocket => options.websocket,
-            _ => false,
+        let transport = match query.transport_name() {
+            Some(TransportName::Polling) if options.polling => TransportName::Polling,
+            Some(TransportName::WebSocket) if options.websocket => TransportName::WebSocket,
+            _ => return Err(transport_unknown(query)),
         };
-        if !enabled {
-            return Err(Rejection::TransportUnknown);
-        }
         if upgrade && transport != TransportName::WebSocket {
-            return Err(Rejection::BadRequest(RejectionContext::TransportHandshake));
+            return Err(transport_handshake("an upgrade to polling"));
         }
         if let Some(sid) = &query.sid {
-            let session = self.engine.session(sid).ok_or(Rejection::SessionUnknown)?;
-            session.lock().machine.admit(transport, upgrade, query.revision)?;
+            let unknown = || ConnectionErrorContext::Session(sid.to_string());
+            let session = self.engine.session(sid).ok_or_else(unknown)?;
+            admit(&session.lock().machine, query, transport, upgrade)?;
             return Ok(Target::Existing(session));
         }
         if self.engine.is_closed() {
-            return Err(Rejection::TransportUnknown);
+            return Err(transport_unknown(query));
         }
         if request.method != Method::GET {
-            return Err(Rejection::BadHandshakeMethod);
+            return Err(ConnectionErrorContext::Method(request.method.clone()));
         }
         if (transport == TransportName::WebSocket) != upgrade {
-            return Err(Rejection::BadRequest(RejectionContext::TransportHandshake));
+            return Err(transport_handshake("a WebSocket without an upgrade"));
         }
-        match query.revision {
-            Revision::Three if !options.allow_eio3 => Err(Rejection::UnsupportedVersion),
-            Revision::Three | Revision::Four => Ok(Target::New),
+        Ok(Target::New)
+    }
+
+    /// The rest of the checks, and then the session.
+    async fn open(
+        &self,
+        request: &mut request::Parts,
+        query: &Query<'_>,
+        upgrade: bool,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let options = self.engine.options();
+        let handshake = Handshake::of(request);
+        if let Some(allow) = &options.allow_request {
+            allow.ask(&handshake).await?;
+        }
+        if query.revision == Revision::Three && !options.allow_eio3 {
+            return Err(ConnectionErrorContext::Protocol(query.revision).into());
+        }
+        let offer = if upgrade { Some(UpgradeOffer::of(request)?) } else { None };
+        let id = self.engine.new_id(&handshake).await?;
+        let opening = Opening { handshake, id, dialect: Dialect::of(query) };
+        if let Some(offer) = offer {
+            return Ok(offer.open(request, &self.engine, opening));
+        }
+        let cookie = options.cookie.as_ref();
+        let cookie = cookie.and_then(|cookie| cookie.header(opening.id.id().as_str()));
+        let body = self.engine.open_polling(opening);
+        let mut response = polling::answer(request, body);
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(response)
+    }
+
+    /// The hooks see responses of sessions, and these alone have such a status.
+    fn call_hooks(
+        &self,
+        request: &request::Parts,
+        query: &Query<'_>,
+        response: &mut Response<ResponseBody>,
+    ) {
+        let options = self.engine.options();
+        if !matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
+            return;
+        }
+        let initial = options.initial_headers.as_ref().filter(|_| query.sid.is_none());
+        for hook in initial.into_iter().chain(&options.headers) {
+            hook.call(response.headers_mut(), request);
         }
     }
 
-    fn open_polling(&self, request: &request::Parts, query: &Query<'_>) -> Response<ResponseBody> {
-        let body = self.engine.open_polling(request, query);
-        polling::answer(request, body)
+    fn report(&self, request: &request::Parts, refusal: &Refusal) {
+        tracing::debug!(reason = %refusal.context, "request refused");
+        if let Some(hook) = &self.engine.options().connection_error {
+            hook.call(&ConnectionError::new(request, &refusal.context));
+        }
     }
+}
+
+fn transport_unknown(query: &Query<'_>) -> ConnectionErrorContext {
+    ConnectionErrorContext::Transport(query.transport.as_deref().map(str::to_owned))
+}
+
+fn transport_handshake(reason: &str) -> ConnectionErrorContext {
+    ConnectionErrorContext::TransportHandshake(reason.to_owned())
+}
+
+/// Checks a request for a session that exists.
+fn admit(
+    machine: &Machine,
+    query: &Query<'_>,
+    transport: TransportName,
+    upgrade: bool,
+) -> Result<(), ConnectionErrorContext> {
+    machine.admit(transport, upgrade, query.revision).map_err(|rejection| match rejection {
+        Rejection::BadRequest(RejectionContext::ProtocolMismatch) => {
+            let (protocol, previous) = (query.revision, machine.revision());
+            ConnectionErrorContext::ProtocolMismatch { protocol, previous }
+        }
+        _ => {
+            let previous = machine.transport();
+            ConnectionErrorContext::TransportMismatch { transport, previous }
+        }
+    })
 }
 
 impl<C, B> Service<Request<B>> for EngineService<C>
@@ -187,29 +275,6 @@ where
 
 fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| has_token(value.as_bytes(), "websocket"))
-}
-
-/// A refused request: JSON over polling, text to a WebSocket that was not to be (E-033, E-035).
-fn refuse(rejection: &Rejection, upgrade: bool) -> Response<ResponseBody> {
-    tracing::debug!(code = rejection.code(), %rejection, "request refused");
-    if upgrade {
-        return refuse_upgrade(StatusCode::BAD_REQUEST, rejection.message());
-    }
-    let mut response = Response::new(ResponseBody::full(rejection.body()));
-    *response.status_mut() =
-        StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
-}
-
-pub(super) fn refuse_upgrade(status: StatusCode, message: &str) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::full(message.to_owned()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    response
 }
 
 pub(super) fn empty(status: StatusCode) -> Response<ResponseBody> {

@@ -1,58 +1,70 @@
 //! Opening a WebSocket: the 101, and what becomes of the connection after it.
 
+use std::sync::Arc;
+
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, request};
-use sockeye_proto::engine::{Dialect, Query};
 use sockeye_proto::websocket::{AcceptKey, HandshakeError, UpgradeRequest, has_token};
 
 use super::application::Connector;
 use super::body::ResponseBody;
-use super::handshake::Handshake;
 use super::io::{Ends, Upgrade};
 use super::outbox::Outbox;
-use super::server::Engine;
-use super::service::{Target, empty, refuse_upgrade};
-use super::session::Candidate;
+use super::refusal::{ConnectionErrorContext, Refusal, refuse_upgrade};
+use super::server::{Engine, Opening};
+use super::service::empty;
+use super::session::{Candidate, Session};
 
-/// Answers an upgrade request that was found to be in order.
-pub(super) fn upgrade<C: Connector>(
-    engine: &Engine<C>,
-    request: &mut request::Parts,
-    query: &Query<'_>,
-    target: Target,
-) -> Response<ResponseBody> {
-    let accept = match verify(request) {
-        Ok(accept) => accept,
-        Err(error) => return refuse_handshake(error),
-    };
-    let Some(upgrade) = Upgrade::of(request) else {
-        tracing::error!("the HTTP server that calls this service does not do upgrades");
-        return refuse_upgrade(StatusCode::NOT_IMPLEMENTED, "Upgrade not supported");
-    };
-    match target {
-        Target::Existing(session) => {
-            tokio::spawn(async move {
-                if let Some(Ends { reader, writer, early }) = upgrade.finish().await {
-                    let reader = Some((reader, early));
-                    session.offer(Candidate { reader, writer, outbox: Outbox::new() });
-                }
-            });
-        }
-        Target::New => {
-            let engine = engine.clone();
-            let handshake = Handshake::of(request);
-            let dialect = Dialect::of(query);
-            tokio::spawn(async move {
-                if let Some(ends) = upgrade.finish().await {
-                    engine.open_websocket(handshake, dialect, ends);
-                }
-            });
+/// An upgrade request in which nothing is missing.
+pub(super) struct UpgradeOffer {
+    accept: AcceptKey,
+    upgrade: Upgrade,
+}
+
+impl UpgradeOffer {
+    pub(super) fn of(request: &mut request::Parts) -> Result<Self, Refusal> {
+        let accept = verify(request).map_err(refuse_handshake)?;
+        match Upgrade::of(request) {
+            Some(upgrade) => Ok(Self { accept, upgrade }),
+            None => Err(refuse_without_upgrade()),
         }
     }
-    switching_protocols(&request.headers, &accept)
+
+    /// Has the WebSocket probed for a session that exists.
+    pub(super) fn join(
+        self,
+        request: &request::Parts,
+        session: Arc<Session>,
+    ) -> Response<ResponseBody> {
+        let Self { accept, upgrade } = self;
+        tokio::spawn(async move {
+            if let Some(Ends { reader, writer, early }) = upgrade.finish().await {
+                let reader = Some((reader, early));
+                session.offer(Candidate { reader, writer, outbox: Outbox::new() });
+            }
+        });
+        switching_protocols(&request.headers, &accept)
+    }
+
+    /// Opens a session over the WebSocket.
+    pub(super) fn open<C: Connector>(
+        self,
+        request: &request::Parts,
+        engine: &Engine<C>,
+        opening: Opening,
+    ) -> Response<ResponseBody> {
+        let Self { accept, upgrade } = self;
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            if let Some(ends) = upgrade.finish().await {
+                engine.open_websocket(opening, ends);
+            }
+        });
+        switching_protocols(&request.headers, &accept)
+    }
 }
 
 fn verify(request: &request::Parts) -> Result<AcceptKey, HandshakeError> {
@@ -72,14 +84,22 @@ fn verify(request: &request::Parts) -> Result<AcceptKey, HandshakeError> {
     .verify()
 }
 
-fn refuse_handshake(error: HandshakeError) -> Response<ResponseBody> {
+fn refuse_handshake(error: HandshakeError) -> Refusal {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = refuse_upgrade(status, &error.to_string());
+    let reason = error.to_string();
+    let mut answer = refuse_upgrade(status, &reason);
     if let Some(version) = error.version() {
         let version = HeaderValue::from_static(version);
-        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, version);
+        answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, version);
     }
-    response
+    Refusal::with_answer(ConnectionErrorContext::TransportHandshake(reason), answer)
+}
+
+fn refuse_without_upgrade() -> Refusal {
+    tracing::error!("the HTTP server that calls this service does not do upgrades");
+    let reason = "Upgrade not supported";
+    let answer = refuse_upgrade(StatusCode::NOT_IMPLEMENTED, reason);
+    Refusal::with_answer(ConnectionErrorContext::TransportHandshake(reason.to_owned()), answer)
 }
 
 fn switching_protocols(request: &HeaderMap, accept: &AcceptKey) -> Response<ResponseBody> {

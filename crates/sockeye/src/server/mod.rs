@@ -11,6 +11,7 @@ mod broadcast;
 mod calls;
 mod client_files;
 mod connection;
+mod engine_hooks;
 mod error;
 mod event_gate;
 mod extract;

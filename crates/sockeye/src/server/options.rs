@@ -51,6 +51,11 @@ impl ServerBuilder {
         Server::with_options(self.options)
     }
 
+    /// The settings of the layer below.
+    pub(super) const fn engine(&mut self) -> &mut EngineOptions {
+        &mut self.options.engine
+    }
+
     /// Path under which requests are taken, with or without a slash at its end. Default
     /// `/socket.io`.
     pub fn path(mut self, path: impl Into<String>) -> Self {

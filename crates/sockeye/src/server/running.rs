@@ -1,6 +1,4 @@
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,6 +6,7 @@ use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
 
 use super::handler::Work;
+pub(super) use crate::engine::{Caught, Panicked, catch};
 
 /// Work of one connection that is not finished: handlers, or decisions about clients. Each has a tag
 /// that says whose work it is.
@@ -19,17 +18,10 @@ pub(super) struct Running<T, Tag> {
     pending: Option<Box<FuturesUnordered<Tagged<T, Tag>>>>,
 }
 
-/// Work whose panic is a result. Boxed work can be moved, so this can be polled in place.
-pub(super) struct Caught<T>(pub(super) Work<T>);
-
 struct Tagged<T, Tag> {
     work: Caught<T>,
     tag: Option<Tag>,
 }
-
-/// The message of a panic.
-#[derive(Debug)]
-pub(super) struct Panicked(pub(super) String);
 
 impl<T, Tag> Default for Running<T, Tag> {
     fn default() -> Self {
@@ -86,27 +78,4 @@ impl<T, Tag: Unpin> Future for Tagged<T, Tag> {
         let result = ready!(Pin::new(&mut self.work).poll(cx));
         Poll::Ready((result, self.tag.take()))
     }
-}
-
-impl<T> Future for Caught<T> {
-    type Output = Result<T, Panicked>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
-            Err(panic) => Poll::Ready(Err(Panicked(message_of(&*panic)))),
-        }
-    }
-}
-
-/// Calls a function that may panic, such as the part of a handler before its first await.
-pub(super) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Panicked(message_of(&*panic)))
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(no message)".to_owned())
 }

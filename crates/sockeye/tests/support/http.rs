@@ -18,7 +18,30 @@ pub(crate) struct Http<S = TcpStream> {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// The body as text; empty if it is none.
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
+    /// Status line and headers as they came.
+    pub(crate) head: String,
+}
+
+impl Response {
+    /// The values of a header, by its name in lower case.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        lines
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    /// The only value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let values = self.headers(name);
+        assert!(values.len() < 2, "{name} comes {} times", values.len());
+        values.first().copied()
+    }
 }
 
 impl Http {
@@ -44,35 +67,68 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
         self.receive(target).await
     }
 
+    /// A GET with these lines in its head.
+    pub(crate) async fn get_with(&mut self, target: &str, lines: &[&str]) -> Response {
+        self.request("GET", target, lines).await;
+        self.receive(target).await
+    }
+
+    /// A request for a WebSocket, with these lines in its head.
+    pub(crate) async fn upgrade_with(&mut self, target: &str, lines: &[&str]) -> Response {
+        let mut all = vec![
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        all.extend(lines);
+        self.get_with(target, &all).await
+    }
+
+    /// Sends a request without a body.
+    pub(crate) async fn request(&mut self, method: &str, target: &str, lines: &[&str]) {
+        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        self.send(&format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")).await;
+    }
+
     /// Writes bytes.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let written = within("a request to be taken", self.stream.write_all(bytes.as_ref()));
         written.await.expect("the server takes a request");
     }
 
-    /// Reads a response that says how long it is, and is text.
+    /// Reads a response that says how long it is.
     pub(crate) async fn receive(&mut self, what: &str) -> Response {
-        let (status, _, body) = self.receive_bytes(what).await;
-        Response { status, body: String::from_utf8(body).expect("a body in UTF-8") }
-    }
-
-    /// The same for any body: status, head in lower case, body.
-    pub(crate) async fn receive_bytes(&mut self, what: &str) -> (u16, String, Vec<u8>) {
-        let head = loop {
-            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
-                break String::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
-            }
-            self.read_more(what).await;
-        };
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut response = self.receive_head(what).await;
+        let length = response.header("content-length");
         let length = length.map_or(0, |length| length.parse().expect("a number"));
         while self.buffer.len() < length {
             self.read_more(what).await;
         }
-        let body = self.buffer.drain(..length).collect();
-        (status.expect("a status"), head, body)
+        response.bytes = self.buffer.drain(..length).collect();
+        response.body = String::from_utf8(response.bytes.clone()).unwrap_or_default();
+        response
+    }
+
+    /// Reads a response that has no body, whatever it says.
+    pub(crate) async fn receive_head(&mut self, what: &str) -> Response {
+        let head = loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+                break String::from_utf8(head).expect("a head in ASCII");
+            }
+            self.read_more(what).await;
+        };
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.expect("a status");
+        Response { status, body: String::new(), bytes: Vec::new(), head }
+    }
+
+    /// Awaits the end of the connection; nothing else may come.
+    pub(crate) async fn expect_end(&mut self) {
+        let read = self.stream.read_buf(&mut self.buffer);
+        let end = within("the end of the connection", read).await;
+        assert!(matches!(end, Ok(0) | Err(_)), "awaited the end; got {:?}", self.buffer);
     }
 
     /// The stream, for another protocol. Whatever was read too far is lost.

@@ -8,7 +8,7 @@ mod http;
 mod pattern;
 mod websocket;
 
-pub(crate) use http::{Http, Polling};
+pub(crate) use http::{Http, Polling, Response};
 pub(crate) use websocket::{Client, Incoming};
 
 use std::fmt::{Debug, Display};
