@@ -103,6 +103,7 @@ const PROTO_DEPENDENCIES: &[&str] = &[
     "sha1",
     "simdutf8",
     "smallvec",
+    "zlib-rs",
 ];
 
 #[test]

@@ -14,6 +14,7 @@ mod jsonp;
 mod payload_of_revision_3;
 mod session;
 mod socket_packet;
+mod websocket_deflate;
 mod websocket_frames;
 
 pub use connection::connection;
@@ -23,13 +24,14 @@ pub use jsonp::jsonp;
 pub use payload_of_revision_3::payload_of_revision_3;
 pub use session::session;
 pub use socket_packet::socket_packet;
+pub use websocket_deflate::websocket_deflate;
 pub use websocket_frames::websocket_frames;
 
 /// Checks one input.
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 8] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("connection", connection),
     ("engine_packet", engine_packet),
     ("engine_payload", engine_payload),
@@ -37,5 +39,6 @@ pub const TARGETS: [(&str, Body); 8] = [
     ("payload_of_revision_3", payload_of_revision_3),
     ("session", session),
     ("socket_packet", socket_packet),
+    ("websocket_deflate", websocket_deflate),
     ("websocket_frames", websocket_frames),
 ];

@@ -3,9 +3,9 @@ use sockeye_proto::websocket::{
 };
 
 /// Longest message that is taken, small enough to be met by short inputs.
-const MESSAGE_BYTES: usize = 1_000;
+pub(crate) const MESSAGE_BYTES: usize = 1_000;
 /// What a decoder may hold: a message with as much again in reserve, a control frame, itself.
-const BUFFERED_BYTES: usize = 2 * MESSAGE_BYTES + 2 * 125 + 256;
+pub(crate) const BUFFERED_BYTES: usize = 2 * MESSAGE_BYTES + 2 * 125 + 256;
 /// The shortest frame.
 const FRAME_BYTES: usize = 2;
 
@@ -29,7 +29,7 @@ pub fn websocket_frames(data: &[u8]) {
 
 /// A message that owns its bytes, or the end of the connection.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+pub(crate) enum Said {
     Data(Opcode, Vec<u8>),
     Close(Option<(u16, String)>),
     Error(DecodeError),
@@ -49,7 +49,7 @@ impl From<Message<'_>> for Said {
     }
 }
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     let mut limits = Limits::new(MESSAGE_BYTES);
     limits.max_fragments = 5;
     limits

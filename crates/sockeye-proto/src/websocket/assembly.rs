@@ -7,6 +7,8 @@ use super::error::DecodeError;
 pub(super) struct Assembly {
     /// Whether the message is text.
     is_text: bool,
+    /// Whether what arrives is to be inflated.
+    compressed: bool,
     /// Frames of it that are complete.
     fragments: u32,
     bytes: Vec<u8>,
@@ -15,12 +17,16 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(is_text: bool) -> Self {
-        Self { is_text, ..Self::default() }
+    pub(super) fn new(is_text: bool, compressed: bool) -> Self {
+        Self { is_text, compressed, ..Self::default() }
     }
 
     pub(super) fn is_text(&self) -> bool {
         self.is_text
+    }
+
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
     }
 
     pub(super) fn fragments(&self) -> u32 {
@@ -38,7 +44,7 @@ impl Assembly {
     /// Takes unmasked bytes, and fails on the first that can not be text. See [`append`].
     pub(super) fn take(&mut self, chunk: &[u8], missing: Option<u64>) -> Result<(), DecodeError> {
         append(&mut self.bytes, chunk, missing);
-        if self.is_text { self.check_text() } else { Ok(()) }
+        if self.is_text && !self.compressed { self.check_text() } else { Ok(()) }
     }
 
     /// Counts a frame of this message as complete.
@@ -82,7 +88,7 @@ mod tests {
     /// Each check begins at `checked`: if that keeps up, all checks together are linear.
     #[test]
     fn text_is_looked_at_once() {
-        let mut assembly = Assembly::new(true);
+        let mut assembly = Assembly::new(true, false);
         for byte in "aß€\u{1f980}".repeat(100).bytes() {
             assembly.take(&[byte], None).unwrap();
             assert!(assembly.bytes.len() - assembly.checked <= 3);

@@ -5,6 +5,7 @@
 use std::mem;
 
 use super::assembly::Assembly;
+use super::deflate::{DeflateAgreement, DeflateContext, Inflater};
 use super::error::DecodeError;
 use super::header::{Header, HeaderBytes};
 use super::limits::Limits;
@@ -25,11 +26,15 @@ pub enum Role {
 
 /// Turns the bytes of one peer into messages.
 ///
-/// Sixteen bytes while nothing is unfinished, which is nearly always. The canonical loop is in the
+/// Sixteen bytes while nothing is unfinished, which is nearly always; more stays only where
+/// compressed messages refer to earlier ones. The canonical loop is in the
 /// [module's documentation](super).
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
+    deflate: bool,
+    /// How much of a compressed message is kept for the next, in bits of the number of bytes.
+    context_bits: Option<u8>,
     unfinished: Option<Box<Unfinished>>,
 }
 
@@ -37,7 +42,21 @@ impl Decoder {
     /// A decoder for the first bytes after the opening handshake.
     #[must_use]
     pub const fn new(role: Role) -> Self {
-        Self { role, unfinished: None }
+        Self { role, deflate: false, context_bits: None, unfinished: None }
+    }
+
+    /// The same, where messages may come compressed. They are taken by
+    /// [`decode_with`](Self::decode_with) only.
+    #[must_use]
+    pub fn with_deflate(role: Role, agreement: &DeflateAgreement) -> Self {
+        let context_bits = agreement.received_context_bits(role);
+        Self { role, deflate: true, context_bits, unfinished: None }
+    }
+
+    /// Whether messages may come compressed.
+    #[must_use]
+    pub const fn inflates(&self) -> bool {
+        self.deflate
     }
 
     /// Consumes the front of `input` up to the end of the next message, and unmasks it in place.
@@ -55,25 +74,68 @@ impl Decoder {
         input: &'a mut [u8],
         limits: &Limits,
     ) -> Result<(usize, Option<Message<'a>>), DecodeError> {
-        self.release();
-        let mut at = 0;
-        while let Some(rest @ [_, ..]) = input.get_mut(at..) {
-            let (used, place) = self.step(rest, limits)?;
-            if let Some(place) = place {
-                let rest = input.get(at..).unwrap_or_default();
-                return Ok((at + used, Some(self.message(place, rest)?)));
-            }
-            at += used;
-        }
-        Ok((at, None))
+        let (start, used, place) = self.advance(input, limits)?;
+        let Some(place) = place else { return Ok((used, None)) };
+        let rest = input.get(start..).unwrap_or_default();
+        Ok((used, Some(self.message(place, rest)?)))
     }
 
-    /// Memory held for what is unfinished, in bytes: 0 between messages.
+    /// The same where messages may come compressed. One that did is borrowed from `inflater`.
+    ///
+    /// [`Limits::max_message_bytes`] holds before and after inflating.
+    ///
+    /// # Errors
+    ///
+    /// The peer's offence. The decoder is then of no more use: its state is unspecified.
+    pub fn decode_with<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        limits: &Limits,
+        inflater: &'a mut Inflater,
+    ) -> Result<(usize, Option<Message<'a>>), DecodeError> {
+        let (start, used, place) = self.advance(input, limits)?;
+        let Some(place) = place else { return Ok((used, None)) };
+        let rest = input.get(start..).unwrap_or_default();
+        let message = match place {
+            Place::CompressedInput(opcode, range) => {
+                let payload = rest.get(range).unwrap_or_default();
+                let context = self.context();
+                Message::read(opcode, inflater.inflate(payload, limits.max_message_bytes, context)?)
+            }
+            Place::Message(opcode) if self.pending().is_some_and(Assembly::is_compressed) => {
+                self.assembled(opcode, limits, inflater)
+            }
+            place => self.message(place, rest),
+        };
+        Ok((used, Some(message?)))
+    }
+
+    /// Memory held for what is unfinished, in bytes: 0 between messages, unless compressed ones
+    /// refer to earlier ones.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
         self.unfinished
             .as_ref()
             .map_or(0, |unfinished| size_of::<Unfinished>() + unfinished.heap_bytes())
+    }
+
+    /// Steps to the end of the next message. Returns where in `input` the last step began, how many
+    /// bytes were used, and where the message lies: in the input of the last step, perhaps.
+    fn advance(
+        &mut self,
+        input: &mut [u8],
+        limits: &Limits,
+    ) -> Result<(usize, usize, Option<Place>), DecodeError> {
+        self.release();
+        let mut at = 0;
+        while let Some(rest @ [_, ..]) = input.get_mut(at..) {
+            let (used, place) = self.step(rest, limits)?;
+            if place.is_some() {
+                return Ok((at, at + used, place));
+            }
+            at += used;
+        }
+        Ok((at, at, None))
     }
 
     /// Gives back the message that the last call handed out.
@@ -103,7 +165,13 @@ impl Decoder {
         }
         let used = header_bytes + here;
         if frame.is_whole_message(payload) {
-            return Ok((used, Some(Place::Input(frame.header.opcode, header_bytes..used))));
+            let (opcode, range) = (frame.header.opcode, header_bytes..used);
+            let place = if frame.header.compressed {
+                Place::CompressedInput(opcode, range)
+            } else {
+                Place::Input(opcode, range)
+            };
+            return Ok((used, Some(place)));
         }
         frame.arrived += payload.len() as u64;
         Ok((used, self.unfinished.get_or_insert_default().take(frame, payload)?))
@@ -123,10 +191,10 @@ impl Decoder {
         };
         let already = kept.len();
         let read = if already == 0 {
-            Header::read(input, self.role)?
+            Header::read(input, self.role, self.deflate)?
         } else {
             kept.append(input);
-            Header::read(kept.as_slice(), self.role)?
+            Header::read(kept.as_slice(), self.role, self.deflate)?
         };
         let Some((header, header_bytes)) = read else {
             if already == 0 {
@@ -144,12 +212,37 @@ impl Decoder {
         self.unfinished.as_ref()?.message.as_ref()
     }
 
-    /// The message at `place`; `input` is what the last step was given.
+    /// What compressed messages refer to, if they may refer to others.
+    fn context(&mut self) -> Option<&mut DeflateContext> {
+        let bits = self.context_bits?;
+        let unfinished = self.unfinished.get_or_insert_default();
+        Some(unfinished.context.get_or_insert_with(|| DeflateContext::receiving(bits)))
+    }
+
+    /// Inflates a message that was assembled.
+    fn assembled<'a>(
+        &mut self,
+        opcode: Opcode,
+        limits: &Limits,
+        inflater: &'a mut Inflater,
+    ) -> Result<Message<'a>, DecodeError> {
+        // Its memory is given back now instead of by the next call.
+        let assembly = self.unfinished.as_mut().and_then(|it| it.message.take());
+        let payload = assembly.as_ref().map_or(&[][..], Assembly::bytes);
+        let context = self.context();
+        Message::read(opcode, inflater.inflate(payload, limits.max_message_bytes, context)?)
+    }
+
+    /// The message at `place`, which is not compressed; `input` is what the last step was given.
     fn message<'a>(&'a self, place: Place, input: &'a [u8]) -> Result<Message<'a>, DecodeError> {
         let unfinished = self.unfinished.as_deref();
         let (opcode, payload) = match place {
             Place::Input(opcode, range) => (opcode, input.get(range)),
-            Place::Message(opcode) => (opcode, self.pending().map(Assembly::bytes)),
+            Place::CompressedInput(..) => return Err(DecodeError::ReservedBits),
+            Place::Message(opcode) => match self.pending() {
+                Some(message) if message.is_compressed() => return Err(DecodeError::ReservedBits),
+                message => (opcode, message.map(Assembly::bytes)),
+            },
             Place::Control(opcode) => (opcode, unfinished.map(|it| it.control.as_slice())),
         };
         Message::read(opcode, payload.unwrap_or_default())

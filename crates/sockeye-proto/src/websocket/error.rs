@@ -12,7 +12,8 @@ use super::close::CloseCode;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// A reserved bit is set that no extension gives a meaning (RFC 6455 section 5.2).
+    /// A reserved bit is set that no extension gives a meaning (RFC 6455 section 5.2): compression
+    /// its first one, on the first frame of a message (RFC 7692 section 6).
     ReservedBits,
     /// The opcode is one of 3 to 7 or 11 to 15 (section 5.2).
     ReservedOpcode(u8),
@@ -47,6 +48,8 @@ pub enum DecodeError {
         /// The limit in force, in frames.
         limit: u32,
     },
+    /// A compressed message is not what RFC 7692 section 7.2.1 makes.
+    InvalidDeflate,
     /// The status code of a close frame must not appear on the wire (section 7.4).
     InvalidCloseCode(u16),
     /// The payload of a close frame is one byte: half a status code (section 5.5.1).
@@ -58,7 +61,7 @@ impl DecodeError {
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::TooLarge { .. } => CloseCode::TOO_LARGE,
             Self::TooManyFragments { .. } => CloseCode::POLICY,
             Self::ReservedBits
@@ -95,6 +98,7 @@ impl fmt::Display for DecodeError {
             Self::TooManyFragments { limit } => {
                 return write!(f, "message has more than {limit} fragments");
             }
+            Self::InvalidDeflate => "compressed message is broken",
             Self::InvalidCloseCode(code) => return write!(f, "invalid close code {code}"),
             Self::InvalidClosePayload => "close frame of one byte",
         })

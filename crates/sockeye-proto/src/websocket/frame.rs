@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 
 use super::close::{CloseCode, fitting_reason};
-use super::header::{HeaderBytes, unmasked_header_bytes};
+use super::header::{COMPRESSED, HeaderBytes, unmasked_header_bytes};
 use super::mask::mask;
 use super::opcode::Opcode;
 
@@ -79,18 +79,45 @@ impl Frame {
     /// the same, but costs another pass. With `body_start` behind the end, the payload is empty.
     #[must_use]
     pub fn from_scratch(opcode: Opcode, scratch: &mut [u8], body_start: usize) -> Self {
-        let available = scratch.len().saturating_sub(body_start);
-        let length = opcode.fitting(available);
+        let length = opcode.fitting(scratch.len().saturating_sub(body_start));
         let header = HeaderBytes::new(opcode, length, None);
-        let room = body_start
-            .checked_sub(header.len())
-            .and_then(|start| scratch.get_mut(start..body_start.saturating_add(length)));
-        match room {
-            Some(frame) => {
-                fill(frame, header.as_slice());
-                Self(Arc::from(&*frame))
-            }
-            None => Self::from_parts(opcode, &[scratch.get(body_start..).unwrap_or_default()]),
+        Self::in_place(&header, length, scratch, body_start).unwrap_or_else(|| {
+            Self::from_parts(opcode, &[scratch.get(body_start..).unwrap_or_default()])
+        })
+    }
+
+    /// A data frame whose payload, `scratch[body_start..]`, is compressed. `None`: there is no room
+    /// before it.
+    pub(super) fn compressed_from_scratch(
+        opcode: Opcode,
+        scratch: &mut [u8],
+        body_start: usize,
+    ) -> Option<Self> {
+        let length = scratch.len().saturating_sub(body_start);
+        let header = HeaderBytes::new(opcode, length, None).compressed();
+        Self::in_place(&header, length, scratch, body_start)
+    }
+
+    /// Puts the header into the room right before the payload.
+    fn in_place(
+        header: &HeaderBytes,
+        length: usize,
+        scratch: &mut [u8],
+        body_start: usize,
+    ) -> Option<Self> {
+        let start = body_start.checked_sub(header.len())?;
+        let frame = scratch.get_mut(start..body_start.saturating_add(length))?;
+        fill(frame, header.as_slice());
+        Some(Self(Arc::from(&*frame)))
+    }
+
+    /// Appends the same frame to `out` as a client sends it: masked with `key`. See
+    /// [`encode_masked`].
+    pub fn mask_into(&self, out: &mut Vec<u8>, key: [u8; 4]) {
+        let start = out.len();
+        encode_masked(out, self.opcode(), self.payload(), key);
+        if let Some(first) = out.get_mut(start).filter(|_| self.is_compressed()) {
+            *first |= COMPRESSED;
         }
     }
 
@@ -100,7 +127,7 @@ impl Frame {
         &self.0
     }
 
-    /// The payload.
+    /// The payload: what of it goes over the wire, if it is compressed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         match &*self.0 {
@@ -114,6 +141,12 @@ impl Frame {
     pub fn opcode(&self) -> Opcode {
         let bits = self.0.first().map_or(0, |first| first & 0x0f);
         Opcode::from_bits(bits).unwrap_or(Opcode::Continuation)
+    }
+
+    /// Whether the payload is compressed: see [`Deflater`](super::Deflater).
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.0.first().is_some_and(|first| first & COMPRESSED != 0)
     }
 
     /// Length on the wire with its header, in bytes: never less than 2.

@@ -10,6 +10,8 @@ pub(super) struct Header {
     /// Whether the frame is the last of its message.
     pub(super) finished: bool,
     pub(super) opcode: Opcode,
+    /// Whether the message is compressed, of which this is the first frame (RFC 7692 section 6).
+    pub(super) compressed: bool,
     /// Announced payload length, in bytes.
     pub(super) length: u64,
     /// Mask key. `None`: the payload is as it is.
@@ -18,10 +20,14 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads a header from the front of `bytes` and tells how many bytes it takes. `None`: more
-    /// bytes are needed.
-    pub(super) fn read(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, DecodeError> {
+    /// bytes are needed. `deflate`: messages may be compressed.
+    pub(super) fn read(
+        bytes: &[u8],
+        role: Role,
+        deflate: bool,
+    ) -> Result<Option<(Self, usize)>, DecodeError> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
-        let (finished, opcode) = read_first(*first)?;
+        let (finished, opcode, compressed) = read_first(*first, deflate)?;
         let short = second & !MASKED;
         if opcode.is_control() {
             check_control(finished, short)?;
@@ -35,7 +41,8 @@ impl Header {
         } else {
             (None, rest)
         };
-        Ok(Some((Self { finished, opcode, length, key }, bytes.len() - rest.len())))
+        let header = Self { finished, opcode, compressed, length, key };
+        Ok(Some((header, bytes.len() - rest.len())))
     }
 
     /// Whether the frame is the whole of a message, or a control frame.
@@ -44,14 +51,18 @@ impl Header {
     }
 }
 
-fn read_first(first: u8) -> Result<(bool, Opcode), DecodeError> {
+fn read_first(first: u8, deflate: bool) -> Result<(bool, Opcode, bool), DecodeError> {
+    let reserved = first & RESERVED;
     // An extension that is negotiated allows its bits here, and only here.
-    if first & RESERVED != 0 {
+    if reserved != 0 && !(deflate && reserved == COMPRESSED) {
         return Err(DecodeError::ReservedBits);
     }
     let bits = first & 0x0f;
     let opcode = Opcode::from_bits(bits).ok_or(DecodeError::ReservedOpcode(bits))?;
-    Ok((first & FINISHED != 0, opcode))
+    if reserved != 0 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(DecodeError::ReservedBits);
+    }
+    Ok((first & FINISHED != 0, opcode, reserved != 0))
 }
 
 fn check_control(finished: bool, short: u8) -> Result<(), DecodeError> {
@@ -120,6 +131,13 @@ impl HeaderBytes {
         header
     }
 
+    /// The header of the same frame whose payload is compressed.
+    pub(super) fn compressed(mut self) -> Self {
+        let [first, ..] = &mut self.bytes;
+        *first |= COMPRESSED;
+        self
+    }
+
     fn from_array<const N: usize>(start: [u8; N]) -> Self {
         let mut header = Self { bytes: [0; MAX_HEADER_BYTES], length: N as u8 };
         for (slot, byte) in header.bytes.iter_mut().zip(start) {
@@ -159,6 +177,8 @@ pub(super) const fn unmasked_header_bytes(second: u8) -> usize {
 const MAX_HEADER_BYTES: usize = 14;
 const FINISHED: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The first reserved bit, where permessage-deflate is negotiated.
+pub(super) const COMPRESSED: u8 = 0x40;
 const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;

@@ -1,8 +1,8 @@
 //! WebSocket (RFC 6455) for both roles, as values: bytes in, messages out, and finished frames.
 //!
 //! This module never reads or writes a socket, asks no clock, draws no mask key and decides no
-//! closing handshake: it tells what arrived and builds what is to be sent. Extensions are not
-//! negotiated here.
+//! closing handshake: it tells what arrived and builds what is to be sent. The one extension it
+//! knows is permessage-deflate (RFC 7692).
 //!
 //! # Receiving
 //!
@@ -53,11 +53,43 @@
 //!
 //! A server builds a [`Frame`] once and shares it among connections. A client appends to its own
 //! output with [`encode_masked`], because every frame of a client has a mask key of its own.
+//!
+//! # Compression
+//!
+//! [`PerMessageDeflate::negotiate`] turns a client's offers into a [`DeflateAgreement`]. With it come
+//! a [`Decoder`] whose [`decode_with`](Decoder::decode_with) borrows an [`Inflater`], and a
+//! [`DeflateContext`] in which a [`Deflater`] makes compressed frames of finished ones.
+//!
+//! ```
+//! use sockeye_proto::websocket::{
+//!     Decoder, Deflater, Frame, Inflater, Limits, Message, PerMessageDeflate, Role,
+//! };
+//!
+//! let settings = PerMessageDeflate::new();
+//! let offered = b"permessage-deflate; client_max_window_bits";
+//! let agreement = settings.negotiate([&offered[..]]).expect("a plain offer");
+//! assert_eq!(
+//!     agreement.to_string(),
+//!     "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+//! );
+//! // The server sends.
+//! let frame = Frame::text("again and ".repeat(200).as_bytes());
+//! let mut context = agreement.sending(Role::Server);
+//! let compressed = Deflater::new().deflate(&frame, &settings, &mut context).unwrap_or(frame);
+//! assert!(compressed.len() < 100);
+//! // The client receives.
+//! let mut decoder = Decoder::with_deflate(Role::Client, &agreement);
+//! let (mut bytes, mut inflater) = (compressed.as_bytes().to_vec(), Inflater::new());
+//! let decoded = decoder.decode_with(&mut bytes, &Limits::new(1_000_000), &mut inflater);
+//! assert!(matches!(decoded, Ok((_, Some(Message::Text(text)))) if text.len() == 2_000));
+//! ```
 
 mod assembly;
 mod close;
 mod decoder;
+mod deflate;
 mod error;
+mod extensions;
 mod frame;
 mod handshake;
 mod header;
@@ -69,6 +101,7 @@ mod unfinished;
 
 pub use close::{CloseCode, CloseFrame};
 pub use decoder::{Decoder, Role};
+pub use deflate::{DeflateAgreement, DeflateContext, Deflater, Inflater, PerMessageDeflate};
 pub use error::DecodeError;
 pub use frame::{Frame, HEADROOM, encode_masked};
 pub use handshake::{

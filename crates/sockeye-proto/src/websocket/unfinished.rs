@@ -1,8 +1,10 @@
-//! What a decoder keeps while something is incomplete. Never exists between messages.
+//! What a decoder keeps while something is incomplete. Never exists between messages, but where
+//! compressed ones refer to earlier ones.
 
 use std::ops::Range;
 
 use super::assembly::{Assembly, append};
+use super::deflate::DeflateContext;
 use super::error::DecodeError;
 use super::header::{Header, HeaderBytes};
 use super::opcode::Opcode;
@@ -16,6 +18,8 @@ pub(super) struct Unfinished {
     pub(super) message: Option<Assembly>,
     /// Payload of an incomplete control frame, which may come within a fragmented message.
     pub(super) control: Vec<u8>,
+    /// What the next compressed message may refer to. It stays.
+    pub(super) context: Option<DeflateContext>,
     handed_out: Option<HandedOut>,
 }
 
@@ -57,6 +61,8 @@ impl PartialFrame {
 pub(super) enum Place {
     /// In this range of the input.
     Input(Opcode, Range<usize>),
+    /// There too, compressed.
+    CompressedInput(Opcode, Range<usize>),
     /// In [`Unfinished::message`].
     Message(Opcode),
     /// In [`Unfinished::control`].
@@ -107,16 +113,20 @@ impl Unfinished {
         matches!(self.arriving, Arriving::Nothing)
             && self.message.is_none()
             && self.control.is_empty()
+            && self.context.is_none()
     }
 
     /// Memory behind this value, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.message.as_ref().map_or(0, Assembly::capacity) + self.control.capacity()
+        self.message.as_ref().map_or(0, Assembly::capacity)
+            + self.control.capacity()
+            + self.context.as_ref().map_or(0, DeflateContext::heap_bytes)
     }
 
     fn take_data(&mut self, frame: &PartialFrame, payload: &[u8]) -> Result<(), DecodeError> {
         let is_text = frame.header.opcode == Opcode::Text;
-        let message = self.message.get_or_insert_with(|| Assembly::new(is_text));
+        let compressed = frame.header.compressed;
+        let message = self.message.get_or_insert_with(|| Assembly::new(is_text, compressed));
         // More fragments may follow one that is not the last: what they bring is not announced.
         message.take(payload, frame.header.finished.then(|| frame.missing()))
     }
