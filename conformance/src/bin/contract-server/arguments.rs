@@ -2,6 +2,15 @@
 pub(crate) struct Command {
     pub(crate) port: u16,
     pub(crate) mode: Mode,
+    /// What the interop contract's server can do beside the default.
+    pub(crate) features: Features,
+}
+
+/// What is off unless the command line asks for it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Features {
+    /// Connection state recovery.
+    pub(crate) recovery: bool,
 }
 
 /// Which of the servers it is.
@@ -20,7 +29,7 @@ pub(crate) enum Mode {
 }
 
 pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
-    let mut command = Command { port: 0, mode: Mode::Contract };
+    let mut command = Command { port: 0, mode: Mode::Contract, features: Features::default() };
     let mut port = None;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -31,7 +40,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             }
             "--mode" => command.mode = mode(&value()?)?,
             "--parser" => return Err(format!("--parser {}: not built yet", value()?)),
-            "--recovery" => return Err("--recovery: not built yet".into()),
+            "--recovery" => command.features.recovery = true,
             "--tls" => return Err("--tls: not built yet".into()),
             _ => return Err(format!("unknown argument {argument:?}")),
         }

@@ -1,6 +1,4 @@
 //! Socket.IO as the official client's own tests need it.
-//!
-//! Connection state recovery, which one case asks for, is not built yet.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -11,15 +9,20 @@ use ::http::Request;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use serde_json::{Value as Json, json};
-use sockeye::{ConnectError, Cors, Data, Namespace, Server, Socket, Value};
+use sockeye::{
+    ConnectError, ConnectionStateRecovery, Cors, Data, Namespace, Server, Socket, Value,
+};
 use tokio::net::TcpListener;
 use tower_service::Service;
 
 use crate::http;
 
 pub(crate) async fn serve(listeners: Vec<TcpListener>) {
-    let io =
-        Server::builder().ping_interval(Duration::from_millis(2_000)).cors(Cors::any()).build();
+    let io = Server::builder()
+        .ping_interval(Duration::from_millis(2_000))
+        .connection_state_recovery(ConnectionStateRecovery::new())
+        .cors(Cors::any())
+        .build();
     let main = io.of("/");
     main.middleware(refuse_on_demand);
     add_echoes(&main);

@@ -8,24 +8,29 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use sockeye::{
-    Acknowledgement, Arguments, ArgumentsError, Auth, BroadcastOperator, ConnectError, Cors, Data,
-    DisconnectReason, FromArguments, Namespace, OwnedArguments, Server, Socket, Value,
+    Acknowledgement, Arguments, ArgumentsError, Auth, BroadcastOperator, ConnectError,
+    ConnectionStateRecovery, Cors, Data, DisconnectReason, FromArguments, Namespace,
+    OwnedArguments, Server, Socket, Value,
 };
 use tokio::net::TcpListener;
 
+use crate::arguments::Features;
 use crate::http;
 
 /// The reasons with which sockets were seen to disconnect.
 type Reasons = Arc<Mutex<HashMap<String, &'static str>>>;
 
-pub(crate) async fn serve(listeners: Vec<TcpListener>) {
-    let io = Server::builder()
+pub(crate) async fn serve(listeners: Vec<TcpListener>, features: Features) {
+    let mut builder = Server::builder()
         .ping_interval(Duration::from_millis(1_000))
         .ping_timeout(Duration::from_millis(1_000))
         .connect_timeout(Duration::from_millis(1_000))
         .max_http_buffer_size(1_000_000)
-        .cors(Cors::any())
-        .build();
+        .cors(Cors::any());
+    if features.recovery {
+        builder = builder.connection_state_recovery(ConnectionStateRecovery::new());
+    }
+    let io = builder.build();
     let reasons = Reasons::default();
     let dynamic = io.of_matching(|name| {
         name.strip_prefix("/dyn-")
@@ -226,7 +231,8 @@ async fn welcome(socket: Socket, Auth(auth): Auth<Json>) {
         recovered: bool,
     }
     let nsp = socket.namespace().name();
-    let _ = socket.emit("welcome", Welcome { sid: socket.id(), nsp, auth, recovered: false });
+    let recovered = socket.recovered();
+    let _ = socket.emit("welcome", Welcome { sid: socket.id(), nsp, auth, recovered });
 }
 
 fn handshake(socket: &Socket) -> Json {

@@ -27,14 +27,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Command { port, mode }: Command) -> ExitCode {
+async fn run(Command { port, mode, features }: Command) -> ExitCode {
     let listeners = match http::bind(port).await {
         Ok(listeners) => listeners,
         Err(error) => return fail(&format!("cannot listen on port {port}: {error}")),
     };
     say_ready();
     match mode {
-        Mode::Contract => contract::serve(listeners).await,
+        Mode::Contract => contract::serve(listeners, features).await,
         Mode::EngineSuite => engine_suite::serve(listeners).await,
         Mode::SocketSuite => socket_suite::serve(listeners).await,
         Mode::ClientSuite => client_suite::serve(listeners).await,
