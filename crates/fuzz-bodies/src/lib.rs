@@ -11,6 +11,7 @@ mod connection;
 mod engine_packet;
 mod engine_payload;
 mod jsonp;
+mod message_pack;
 mod payload_of_revision_3;
 mod session;
 mod socket_packet;
@@ -21,6 +22,7 @@ pub use connection::connection;
 pub use engine_packet::engine_packet;
 pub use engine_payload::engine_payload;
 pub use jsonp::jsonp;
+pub use message_pack::message_pack;
 pub use payload_of_revision_3::payload_of_revision_3;
 pub use session::session;
 pub use socket_packet::socket_packet;
@@ -31,11 +33,12 @@ pub use websocket_frames::websocket_frames;
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 10] = [
     ("connection", connection),
     ("engine_packet", engine_packet),
     ("engine_payload", engine_payload),
     ("jsonp", jsonp),
+    ("message_pack", message_pack),
     ("payload_of_revision_3", payload_of_revision_3),
     ("session", session),
     ("socket_packet", socket_packet),

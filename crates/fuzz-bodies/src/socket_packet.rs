@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use serde::de::IgnoredAny;
 use sockeye_proto::socket::{
-    Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, Packet, Payload, ToArguments, Value,
-    is_reserved_event,
+    Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, MessagePack, Packet, Parser,
+    ParserInput, Payload, ReceivedPacket, ToArguments, Value, is_reserved_event,
 };
 
 /// Stands between the packet's text and its attachments; UTF-8 never has it.
@@ -74,6 +76,7 @@ fn check_arguments(packet: &Packet<'_>, arguments: &Arguments<'_>) {
     }
     let values = decoded.expect("each argument alone can be decoded");
     assert_eq!(values.len(), count);
+    by_another_parser_they_are_the_same(packet.namespace, arguments, &values);
     written_again_they_are_the_same(packet.namespace, values);
 }
 
@@ -106,6 +109,43 @@ fn written_again_they_are_the_same(namespace: &str, values: Vec<Value>) {
         arrive(&sent, |again| {
             assert_eq!(arguments_of(again).decode::<Value>().ok(), Some(value));
         });
+    }
+}
+
+fn by_another_parser_they_are_the_same(
+    namespace: &str,
+    arguments: &Arguments<'_>,
+    values: &[Value],
+) {
+    let sent = encode(namespace, Kind::Acknowledgement(1), arguments);
+    let sent = sent.with_parser(&parser(), namespace).expect("it is no deeper than it may be");
+    let message = sent.frames().next().expect("one message").payload();
+    let packet = MessagePack.decoder().add(ParserInput::Binary(message)).expect("a packet");
+    let received = ReceivedPacket::new(packet.expect("it is complete")).expect("it is valid");
+    let again = received.packet();
+    assert_eq!((again.namespace, again.id), (namespace, Some(1)));
+    let again = arguments_of(&again).decode_all::<Value>().expect("what was sent");
+    assert!(again.iter().zip(values).all(|(again, value)| are_same(again, value)));
+    assert_eq!(again.len(), values.len());
+}
+
+fn parser() -> Arc<dyn Parser> {
+    Arc::new(MessagePack)
+}
+
+/// Whether they are to JavaScript, which does not tell `1.0` from `1`.
+fn are_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| are_same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.keys().eq(other.keys())
+                && one.values().zip(other.values()).all(|(one, other)| are_same(one, other))
+        }
+        (one, other) => one == other,
     }
 }
 

@@ -4,7 +4,7 @@
 pub(crate) struct Random(u64);
 
 /// What parsers have opinions about.
-pub(crate) const TOKENS: [&[u8]; 24] = [
+pub(crate) const TOKENS: [&[u8]; 28] = [
     b"[",
     b"]",
     b"{",
@@ -29,6 +29,10 @@ pub(crate) const TOKENS: [&[u8]; 24] = [
     b"{\"_placeholder\":true",
     b"\"num\":0}",
     b"\xf0\x9f\xa6\x80",
+    b"\x91",
+    b"\x81\xa1a",
+    b"\xd4\x00\x00",
+    b"\xdd\x00\x00\x00\x04",
 ];
 
 impl Random {

@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Seq
 use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::ser::Formatter;
 
-use super::json::first_value;
+use super::json::{first_value, write_placeholder};
 use super::value::ValueSeed;
 use crate::websocket::Frame;
 
@@ -80,8 +80,8 @@ impl<'a> Arguments<'a> {
 /// Arguments that can be kept, sent on, or decoded later.
 #[derive(Clone, Debug, Default)]
 pub struct OwnedArguments {
-    list: Box<str>,
-    attachments: Vec<Bytes>,
+    pub(super) list: Box<str>,
+    pub(super) attachments: Vec<Bytes>,
 }
 
 impl OwnedArguments {
@@ -273,7 +273,7 @@ impl Formatter for AttachBytes<'_> {
     {
         let number = self.attachments.len();
         self.attachments.push(Frame::binary(bytes));
-        write!(writer, "{{\"_placeholder\":true,\"num\":{number}}}")
+        write_placeholder(writer, number)
     }
 }
 

@@ -9,7 +9,7 @@ use super::scan::{NotJson, Scanner};
 use crate::socket::{Arguments, MAX_ATTACHMENTS, Packet, Payload, is_reserved_event};
 
 /// The highest acknowledgement id: above it JavaScript would round.
-const MAX_ID: u64 = (1 << 53) - 1;
+pub(in crate::socket) const MAX_ID: u64 = (1 << 53) - 1;
 
 /// Why a message is no Socket.IO packet, or not at this place. Always the sender's fault: the
 /// connection ends with `forced close` (S-027). The texts are the official parser's (S-007).

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use crate::socket::{ArgumentWriter, Offset, ToArguments, is_reserved_event};
+use crate::socket::parser::Translated;
+use crate::socket::{ArgumentWriter, Offset, ParserError, ToArguments, is_reserved_event};
 use crate::websocket::{Frame, HEADROOM, Opcode};
 
 /// Why a packet could not be written. Always the caller's fault; nothing was sent.
@@ -11,6 +12,8 @@ pub enum EncodeError {
     ReservedEvent(String),
     /// A value cannot be written as JSON; what its `Serialize` said.
     Json(serde_json::Error),
+    /// The server's own parser cannot write the packet.
+    Parser(ParserError),
 }
 
 impl fmt::Display for EncodeError {
@@ -18,6 +21,7 @@ impl fmt::Display for EncodeError {
         match self {
             Self::ReservedEvent(name) => write!(f, "\"{name}\" is a reserved event name"),
             Self::Json(error) => write!(f, "the arguments cannot be written as JSON: {error}"),
+            Self::Parser(error) => error.fmt(f),
         }
     }
 }
@@ -27,36 +31,57 @@ impl std::error::Error for EncodeError {
         match self {
             Self::ReservedEvent(_) => None,
             Self::Json(error) => Some(error),
+            Self::Parser(error) => Some(error),
         }
     }
 }
 
 /// A packet, written once for any number of receivers: finished WebSocket frames, from which the
 /// forms of other transports are cut.
+///
+/// With a custom parser these are its messages; the default parser's form stays beside them, for
+/// whoever has to look into the packet.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     text: Frame,
     attachments: Vec<Frame>,
+    /// What is sent instead of the above.
+    custom: Option<Box<Translated>>,
 }
 
 impl Encoded {
     /// The frames, in the order in which they must be sent, with nothing between them.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> {
-        std::iter::once(&self.text).chain(&self.attachments)
+        let (first, others) = match &self.custom {
+            Some(custom) => (None, &custom.frames),
+            None => (Some(&self.text), &self.attachments),
+        };
+        first.into_iter().chain(others)
     }
 
     /// The same for a packet that has one receiver.
     pub fn into_frames(self) -> impl Iterator<Item = Frame> {
-        std::iter::once(self.text).chain(self.attachments)
+        let (first, others) = match self.custom {
+            Some(custom) => (None, custom.frames),
+            None => (Some(self.text), self.attachments),
+        };
+        first.into_iter().chain(others)
     }
 
-    /// How many bytes the frames have on a WebSocket.
+    /// The same packet, sent in another form.
+    pub(in crate::socket) fn with_translation(mut self, custom: Translated) -> Self {
+        self.custom = Some(Box::new(custom));
+        self
+    }
+
+    /// How many bytes are kept with it, in all its forms.
     #[must_use]
-    pub fn wire_bytes(&self) -> usize {
-        self.frames().map(Frame::len).sum()
+    pub fn kept_bytes(&self) -> usize {
+        let custom = self.custom.iter().flat_map(|custom| &custom.frames);
+        std::iter::once(&self.text).chain(&self.attachments).chain(custom).map(Frame::len).sum()
     }
 
-    /// The packet's text, without the Engine.IO type before it.
+    /// The packet's text in the default parser's form, without the Engine.IO type before it.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.text.payload().get(1..).unwrap_or_default()
@@ -64,16 +89,22 @@ impl Encoded {
 
     /// The same event with one more argument: the place that it has in what its receiver is sent
     /// (S-079).
-    #[must_use]
-    pub fn with_offset(&self, offset: Offset) -> Self {
+    ///
+    /// # Errors
+    /// [`EncodeError::Parser`] if a custom parser cannot write it.
+    pub fn with_offset(&self, offset: Offset) -> Result<Self, EncodeError> {
         let payload = self.text.payload();
         let list = payload.strip_suffix(b"]").unwrap_or(payload);
         let offset = format!(",\"{offset}\"]");
         let text = Frame::from_parts(Opcode::Text, &[list, offset.as_bytes()]);
-        Self { text, attachments: self.attachments.clone() }
+        let packet = Self { text, attachments: self.attachments.clone(), custom: None };
+        match &self.custom {
+            Some(custom) => packet.with_parser(&custom.parser, &custom.namespace),
+            None => Ok(packet),
+        }
     }
 
-    /// The attachments' bytes.
+    /// The attachments' bytes, in the same form.
     pub fn attachments(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.attachments.iter().map(Frame::payload)
     }
@@ -211,7 +242,8 @@ impl<'a> Encoder<'a> {
             self.prepend(&mut start, itoa::Buffer::new().format(attachments.len()).as_bytes());
         }
         self.prepend(&mut start, &[b'4', kind]);
-        Encoded { text: Frame::from_scratch(Opcode::Text, self.scratch, start), attachments }
+        let text = Frame::from_scratch(Opcode::Text, self.scratch, start);
+        Encoded { text, attachments, custom: None }
     }
 
     fn prepend(&mut self, start: &mut usize, part: &[u8]) {
@@ -315,11 +347,11 @@ mod tests {
         let mut scratch = Vec::new();
         let mut encoder = Encoder::new(&mut scratch, "/");
         let plain = encoder.event("hi", None, &("é", Bytes::from_static(&[1]))).unwrap();
-        let offered = plain.with_offset(Offset::new(35));
+        let offered = plain.with_offset(Offset::new(35)).unwrap();
         let placeholder = "{\"_placeholder\":true,\"num\":0}";
         assert_eq!(text(&offered), format!("51-[\"hi\",\"é\",{placeholder},\"~z\"]"));
         assert_eq!(offered.attachments().collect::<Vec<_>>(), [&[1]]);
-        let bare = encoder.event("hi", None, &()).unwrap().with_offset(Offset::new(0));
+        let bare = encoder.event("hi", None, &()).unwrap().with_offset(Offset::new(0)).unwrap();
         assert_eq!(text(&bare), "2[\"hi\",\"~0\"]");
     }
 

@@ -1,16 +1,25 @@
-//! Checks that every placeholder of a packet names one of its attachments (S-007).
+//! What stands in a packet's text for its attachments: writes it, and checks that every one names an
+//! attachment that the packet has (S-003, S-007).
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::de::StrRead;
+
+/// Writes what stands for the attachment of this number.
+pub(in crate::socket) fn write_placeholder<W>(json: &mut W, number: usize) -> io::Result<()>
+where
+    W: ?Sized + io::Write,
+{
+    write!(json, "{{\"_placeholder\":true,\"num\":{number}}}")
+}
 
 /// Whether all placeholders in `text`, a list of JSON values in brackets, are in range.
 ///
 /// What else a decoder may dislike, such as half a surrogate pair, is no concern of this check: it
 /// is judged when the arguments are decoded, as in a packet without attachments.
-pub(super) fn all_in_range(text: &str, attachments: usize) -> bool {
+pub(in crate::socket) fn all_in_range(text: &str, attachments: usize) -> bool {
     let mut json = serde_json::Deserializer::new(StrRead::new(text));
     let checked = Check { attachments: attachments as u64 }.deserialize(&mut json);
     !checked.is_err_and(|error| error.is_data())

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// How deep arrays and objects of one argument may be nested; what a decoder can take too, with
 /// the list of arguments around them.
-const MAX_DEPTH: u32 = 126;
+pub(in crate::socket) const MAX_DEPTH: u32 = 126;
 
 /// The text is not one JSON value at this place, or it is nested too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
