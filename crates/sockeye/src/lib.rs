@@ -25,6 +25,9 @@ pub use engine::{
     AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, IdGenerationError,
     RemoteAddress, RequestRefused, SameSite, SessionCookie, TransportName,
 };
+#[cfg(feature = "msgpack")]
+pub use sockeye_proto::socket::MessagePack;
 pub use sockeye_proto::socket::{
-    Arguments, ArgumentsError, FromArguments, OwnedArguments, ToArguments, Value,
+    Arguments, ArgumentsError, FromArguments, OwnedArguments, PacketKind, Parser, ParserDecoder,
+    ParserError, ParserInput, ParserMessage, ParserPacket, ToArguments, Value,
 };

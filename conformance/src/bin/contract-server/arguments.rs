@@ -11,6 +11,8 @@ pub(crate) struct Command {
 pub(crate) struct Features {
     /// Connection state recovery.
     pub(crate) recovery: bool,
+    /// The official MessagePack parser instead of the default one.
+    pub(crate) message_pack: bool,
 }
 
 /// Which of the servers it is.
@@ -39,7 +41,10 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
                 port = Some(value.parse().map_err(|_| format!("{value:?} is no port"))?);
             }
             "--mode" => command.mode = mode(&value()?)?,
-            "--parser" => return Err(format!("--parser {}: not built yet", value()?)),
+            "--parser" => match value()?.as_str() {
+                "msgpack" => command.features.message_pack = true,
+                other => return Err(format!("--parser {other}: unknown")),
+            },
             "--recovery" => command.features.recovery = true,
             "--tls" => return Err("--tls: not built yet".into()),
             _ => return Err(format!("unknown argument {argument:?}")),

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use sockeye::{
     Acknowledgement, Arguments, ArgumentsError, Auth, BroadcastOperator, ConnectError,
-    ConnectionStateRecovery, Cors, Data, DisconnectReason, FromArguments, Namespace,
+    ConnectionStateRecovery, Cors, Data, DisconnectReason, FromArguments, MessagePack, Namespace,
     OwnedArguments, Server, Socket, Value,
 };
 use tokio::net::TcpListener;
@@ -29,6 +29,9 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, features: Features) {
         .cors(Cors::any());
     if features.recovery {
         builder = builder.connection_state_recovery(ConnectionStateRecovery::new());
+    }
+    if features.message_pack {
+        builder = builder.parser(MessagePack);
     }
     let io = builder.build();
     let reasons = Reasons::default();

@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::task::Context;
 
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
-use sockeye_proto::socket::{Action, Connection as Machine, Decoder, Packet, Payload};
+use sockeye_proto::socket::{Action, Connection as Machine, Encoded, Packet, Payload};
 
 use super::arrival::{Arrival, Decision, decide, find_and_decide};
 use super::calls::{self, Calls};
+use super::codec::{self, MessageDecoder};
 use super::error::ConnectError;
 use super::handler::Work;
 use super::namespace;
@@ -20,7 +21,7 @@ use crate::engine::{Application, Delivery, Session};
 pub(crate) struct Connection {
     server: Server,
     machine: Machine<Socket>,
-    decoder: Decoder,
+    decoder: MessageDecoder,
     calls: Calls,
     joining: Running<Decision, ()>,
 }
@@ -30,15 +31,16 @@ impl Connection {
         let machine = Machine::new(session.now(), server.connection_limits());
         session.set_application_deadline(machine.deadline());
         let calls = Calls::new(server.clone());
-        Self { server, machine, decoder: Decoder::new(), calls, joining: Running::default() }
+        let decoder = server.codec().decoder();
+        Self { server, machine, decoder, calls, joining: Running::default() }
     }
 }
 
 impl Application for Connection {
     fn message(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, message: Message<'_>) {
-        let packet = match &message {
-            Message::Text(text) => self.decoder.text(text),
-            Message::Binary(data) => match self.decoder.binary(data) {
+        let packet = match (&mut self.decoder, &message) {
+            (MessageDecoder::Json(decoder), Message::Text(text)) => decoder.text(text),
+            (MessageDecoder::Json(decoder), Message::Binary(data)) => match decoder.binary(data) {
                 Ok(None) => return,
                 Ok(Some(assembled)) => {
                     return match assembled.packet() {
@@ -48,6 +50,13 @@ impl Application for Connection {
                 }
                 Err(error) => Err(error),
             },
+            (MessageDecoder::Custom(decoder), message) => {
+                return match codec::receive(&mut **decoder, message) {
+                    Ok(Some(received)) => self.packet(session, cx, received.packet()),
+                    Ok(None) => {}
+                    Err(error) => close(session, &error),
+                };
+            }
         };
         match packet {
             Ok(Some(packet)) => self.packet(session, cx, packet),
@@ -132,7 +141,7 @@ impl Connection {
             }
             Ok(Action::TooManyNamespaces { namespace }) => {
                 let error = ConnectError::new("Too many namespaces (max_namespaces)");
-                send_connect_error(session, namespace, &error);
+                self.send_connect_error(session, namespace, &error);
             }
             Ok(Action::Left(socket)) => self.left(session, cx, &socket),
             Ok(Action::Ignore) => {}
@@ -177,7 +186,7 @@ impl Connection {
             Decision::NoNamespace(name) => {
                 self.machine.refuse(&name);
                 let error = ConnectError::new("Invalid namespace");
-                return send_connect_error(session, &name, &error);
+                return self.send_connect_error(session, &name, &error);
             }
         };
         match verdict.and_then(|()| self.calls.prepare_connect(&arrival.socket)) {
@@ -186,7 +195,7 @@ impl Connection {
                 let socket = arrival.socket;
                 socket.dropped();
                 if self.machine.refuse(socket.namespace().name()) {
-                    send_connect_error(session, socket.namespace().name(), &error);
+                    self.send_connect_error(session, socket.namespace().name(), &error);
                 }
             }
         }
@@ -199,7 +208,16 @@ impl Connection {
         arrival: Arrival,
         works: Vec<Work>,
     ) {
-        let (socket, works) = match self.greet(session, arrival) {
+        let socket = &arrival.socket;
+        let pid = socket.track().map(|track| track.pid().as_str());
+        let connect = match socket.namespace().encode_connect(socket.id(), pid) {
+            Ok(connect) => connect,
+            Err(error) => {
+                socket.dropped();
+                return codec::give_up(session, &error);
+            }
+        };
+        let (socket, works) = match self.greet(session, arrival, connect) {
             Ok(socket) => (socket, works),
             Err(arrival) => {
                 // Its handlers were prepared for the one that it is not.
@@ -215,11 +233,14 @@ impl Connection {
 
     /// Tells the client that it is in, before anybody can send to it. `Err` if it should get back
     /// what it missed, and that is not known any more.
-    fn greet(&mut self, session: &Arc<Session>, arrival: Arrival) -> Result<Socket, Arrival> {
+    fn greet(
+        &mut self,
+        session: &Arc<Session>,
+        arrival: Arrival,
+        connect: Encoded,
+    ) -> Result<Socket, Arrival> {
         let Arrival { socket, returning } = &arrival;
         let namespace = socket.namespace();
-        let pid = socket.track().map(|track| track.pid().as_str());
-        let connect = || namespace.encode_connect(socket.id(), pid);
         let before = match (socket.track(), returning) {
             (Some(track), Some(offset)) => {
                 let before = track.socket();
@@ -229,11 +250,11 @@ impl Connection {
                 before
             }
             (Some(track), None) => {
-                track.connected(socket, connect());
+                track.connected(socket, connect);
                 None
             }
             (None, _) => {
-                let _ = session.send(connect().into_frames(), Delivery::RELIABLE);
+                let _ = session.send(connect.into_frames(), Delivery::RELIABLE);
                 None
             }
         };
@@ -242,6 +263,14 @@ impl Connection {
         // It cannot have left meanwhile: only a client that is in can.
         let _ = self.machine.accept(namespace.name(), socket.clone());
         Ok(arrival.socket)
+    }
+
+    fn send_connect_error(&self, session: &Arc<Session>, namespace: &str, error: &ConnectError) {
+        match namespace::encode_connect_error(self.server.codec(), namespace, error) {
+            // If it cannot be sent, the client is gone.
+            Ok(packet) => drop(session.send(packet.into_frames(), Delivery::RELIABLE)),
+            Err(error) => codec::give_up(session, &error),
+        }
     }
 
     /// The client left. If the application had put it out already, that is what counts, and all
@@ -280,12 +309,6 @@ impl Connection {
             session.close();
         }
     }
-}
-
-fn send_connect_error(session: &Arc<Session>, namespace: &str, error: &ConnectError) {
-    let packet = namespace::encode_connect_error(namespace, error);
-    // If it cannot be sent, the client is gone.
-    let _ = session.send(packet.into_frames(), Delivery::RELIABLE);
 }
 
 /// Closes the connection of a client that broke the protocol (S-027).

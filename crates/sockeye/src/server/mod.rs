@@ -10,6 +10,7 @@ mod arrival;
 mod broadcast;
 mod calls;
 mod client_files;
+mod codec;
 mod connection;
 mod engine_hooks;
 mod error;

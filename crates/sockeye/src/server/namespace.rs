@@ -11,6 +11,7 @@ use sockeye_proto::socket::{
 
 use super::adapter::Adapter;
 use super::broadcast::{AcknowledgedBroadcast, BroadcastOperator};
+use super::codec::Codec;
 use super::error::{ConnectError, EmitError};
 use super::handler::{
     AnyConnectHandler, AnyDisconnectHandler, AnyEventMiddleware, AnyMiddleware, ConnectHandler,
@@ -24,7 +25,6 @@ use super::remote::RemoteSocket;
 use super::rooms::{RoomEvent, RoomNames, Rooms};
 use super::running::{Panicked, catch};
 use super::socket::Socket;
-use crate::engine::with_encode_scratch;
 
 /// A part of the application with its own sockets, rooms and handlers, on shared connections.
 ///
@@ -38,6 +38,7 @@ struct Inner {
     handlers: Arc<SharedHandlers>,
     rooms: Rooms,
     adapter: Arc<dyn Adapter>,
+    codec: Codec,
     acknowledgement_ids: AtomicU64,
     max_pending_acknowledgements: usize,
     kind: Kind,
@@ -104,6 +105,7 @@ impl Namespace {
         name: &str,
         handlers: Arc<SharedHandlers>,
         adapter: Arc<dyn Adapter>,
+        codec: Codec,
         max_pending_acknowledgements: usize,
         kind: Kind,
     ) -> Self {
@@ -112,6 +114,7 @@ impl Namespace {
             handlers,
             rooms: Rooms::default(),
             adapter,
+            codec,
             acknowledgement_ids: AtomicU64::new(0),
             max_pending_acknowledgements,
             kind,
@@ -404,22 +407,31 @@ impl Namespace {
         self.encode(|encoder| encoder.acknowledgement(id, values))
     }
 
-    pub(super) fn encode_connect(&self, id: &str, pid: Option<&str>) -> Encoded {
-        self.encode(|encoder| encoder.connect(id, pid))
+    pub(super) fn encode_connect(
+        &self,
+        id: &str,
+        pid: Option<&str>,
+    ) -> Result<Encoded, EncodeError> {
+        self.encode(|encoder| Ok(encoder.connect(id, pid)))
     }
 
-    pub(super) fn encode_disconnect(&self) -> Encoded {
-        self.encode(|encoder| encoder.disconnect())
+    pub(super) fn encode_disconnect(&self) -> Result<Encoded, EncodeError> {
+        self.encode(|encoder| Ok(encoder.disconnect()))
     }
 
-    fn encode<R>(&self, write: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
-        with_encode_scratch(|scratch| write(&mut Encoder::new(scratch, &self.0.name)))
+    fn encode(
+        &self,
+        write: impl FnOnce(&mut Encoder<'_>) -> Result<Encoded, EncodeError>,
+    ) -> Result<Encoded, EncodeError> {
+        self.0.codec.encode(&self.0.name, write)
     }
 }
 
 /// The packet that refuses a client, for a namespace that need not exist.
-pub(super) fn encode_connect_error(namespace: &str, error: &ConnectError) -> Encoded {
-    with_encode_scratch(|scratch| {
-        Encoder::new(scratch, namespace).connect_error(error.message(), error.data())
-    })
+pub(super) fn encode_connect_error(
+    codec: &Codec,
+    namespace: &str,
+    error: &ConnectError,
+) -> Result<Encoded, EncodeError> {
+    codec.encode(namespace, |encoder| Ok(encoder.connect_error(error.message(), error.data())))
 }

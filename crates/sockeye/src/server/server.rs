@@ -13,6 +13,7 @@ use sockeye_proto::socket::{ConnectionLimits, ToArguments};
 use super::adapter::{Adapter, InMemoryAdapter};
 use super::broadcast::BroadcastOperator;
 use super::client_files::ClientFiles;
+use super::codec::Codec;
 use super::connection::Connection;
 use super::error::{EmitError, HandlerError, HandlerErrorKind};
 use super::handler::Work;
@@ -327,6 +328,10 @@ impl Server {
         self.0.options.client_files.as_ref()
     }
 
+    pub(super) fn codec(&self) -> &Codec {
+        &self.0.options.codec
+    }
+
     pub(super) fn path(&self) -> &str {
         &self.0.options.engine.path
     }
@@ -456,7 +461,8 @@ impl Server {
     fn namespace(&self, name: &str, handlers: &Arc<SharedHandlers>, kind: Kind) -> Namespace {
         let adapter = Arc::clone(&self.0.adapter);
         let pending = self.0.options.max_pending_acknowledgements;
-        Namespace::new(name, Arc::clone(handlers), adapter, pending, kind)
+        let codec = self.codec().clone();
+        Namespace::new(name, Arc::clone(handlers), adapter, codec, pending, kind)
     }
 }
 

@@ -114,10 +114,17 @@ impl Recovery {
     /// A packet that can be sent again, with its place.
     pub(super) fn record(self: &Arc<Self>, packet: &Encoded) -> Arc<Recorded> {
         let offset = Offset::new(self.next_offset.fetch_add(1, Ordering::Relaxed));
-        let packet = packet.with_offset(offset);
-        let bytes = packet.wire_bytes() + PACKET_OVERHEAD;
+        let (packet, has_offset) = match packet.with_offset(offset) {
+            Ok(packet) => (packet, true),
+            Err(error) => {
+                tracing::warn!(%error, "an event is sent without its offset");
+                (packet.clone(), false)
+            }
+        };
+        let bytes = packet.kept_bytes() + PACKET_OVERHEAD;
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let affordable = before + bytes <= self.options.max_bytes;
+        // Nobody can go on from a place that no client knows.
+        let affordable = has_offset && before + bytes <= self.options.max_bytes;
         Arc::new(Recorded::new(Arc::clone(self), offset, packet, bytes, affordable))
     }
 

@@ -92,7 +92,7 @@ impl Track {
         &self,
         socket: &Socket,
         offset: Option<Offset>,
-        connect: impl FnOnce() -> Encoded,
+        connect: Encoded,
     ) -> bool {
         let mut state = self.state.lock();
         if matches!(state.place, Place::Lost) {
@@ -104,7 +104,7 @@ impl Track {
             // What cannot be sent now is kept, and can be sent the next time.
             let _ = session.send(recorded.packet().frames().cloned(), Delivery::RELIABLE);
         }
-        let _ = session.send(connect().into_frames(), Delivery::RELIABLE);
+        let _ = session.send(connect.into_frames(), Delivery::RELIABLE);
         let before = state.enter(socket);
         drop(state);
         if let Place::Connected(session) = before {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Socket, Standing, State};
 use crate::engine::Delivery;
 use crate::server::broadcast::BroadcastOperator;
+use crate::server::codec;
 use crate::server::reason::DisconnectReason;
 use crate::server::recovery::Detached;
 use crate::server::rooms::RoomNames;
@@ -79,9 +80,11 @@ impl Socket {
     pub fn disconnect(&self, close: bool) {
         let leaving = if close { Standing::LeavingForGood } else { Standing::Leaving };
         if self.change(Standing::Connected, leaving) {
-            let packet = self.0.namespace.encode_disconnect();
-            // If it cannot be sent, the client knows already.
-            let _ = self.0.session.send(packet.into_frames(), Delivery::RELIABLE);
+            match self.0.namespace.encode_disconnect() {
+                // If it cannot be sent, the client knows already.
+                Ok(packet) => drop(self.0.session.send(packet.into_frames(), Delivery::RELIABLE)),
+                Err(error) => codec::give_up(&self.0.session, &error),
+            }
             self.0.session.wake();
         }
     }

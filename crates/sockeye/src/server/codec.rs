@@ -1,0 +1,116 @@
+use std::fmt;
+use std::sync::Arc;
+
+use sockeye_proto::engine::Message;
+use sockeye_proto::socket::{
+    Decoder, EncodeError, Encoded, Encoder, Parser, ParserDecoder, ParserError, ParserInput,
+    ParserMessage, ParserPacket, ReceivedPacket,
+};
+
+use super::running::{Panicked, catch};
+use crate::engine::{Session, with_encode_scratch};
+
+/// The parser of a server and all of its clients: the default one, or one that the program brought
+/// (S-018).
+///
+/// Everything above writes and reads packets of the default one; the other translates.
+#[derive(Clone, Default)]
+pub(super) struct Codec {
+    custom: Option<Arc<dyn Parser>>,
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.custom.is_some() { "custom" } else { "default" })
+    }
+}
+
+impl Codec {
+    pub(super) fn new(parser: impl Parser + 'static) -> Self {
+        Self { custom: Some(Arc::new(Guarded(parser))) }
+    }
+
+    /// What reads the messages of a new connection.
+    pub(super) fn decoder(&self) -> MessageDecoder {
+        match &self.custom {
+            None => MessageDecoder::Json(Decoder::new()),
+            Some(parser) => MessageDecoder::Custom(parser.decoder()),
+        }
+    }
+
+    /// A packet of this namespace, as it goes over the wire.
+    pub(super) fn encode(
+        &self,
+        namespace: &str,
+        write: impl FnOnce(&mut Encoder<'_>) -> Result<Encoded, EncodeError>,
+    ) -> Result<Encoded, EncodeError> {
+        let packet = with_encode_scratch(|scratch| write(&mut Encoder::new(scratch, namespace)))?;
+        match &self.custom {
+            None => Ok(packet),
+            Some(parser) => packet.with_parser(parser, namespace),
+        }
+    }
+}
+
+/// Reads the messages of one connection. The default parser is not behind a pointer.
+pub(super) enum MessageDecoder {
+    Json(Decoder),
+    Custom(Box<dyn ParserDecoder>),
+}
+
+impl fmt::Debug for MessageDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Json(_) => "Json",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+/// Has a custom parser read a message; the packet, if one is complete with it.
+pub(super) fn receive(
+    decoder: &mut dyn ParserDecoder,
+    message: &Message<'_>,
+) -> Result<Option<ReceivedPacket>, ParserError> {
+    let message = match message {
+        Message::Text(text) => ParserInput::Text(text),
+        Message::Binary(data) => ParserInput::Binary(data),
+    };
+    let packet = decoder.add(message)?;
+    packet.map(ReceivedPacket::new).transpose().map_err(ParserError::new)
+}
+
+/// Closes the connection of a client that cannot be told what it must know.
+pub(super) fn give_up(session: &Arc<Session>, error: &EncodeError) {
+    tracing::warn!(%error, ?session, "connection closed: a packet could not be written");
+    session.close();
+}
+
+/// A parser or decoder whose panics are errors: they end one connection at most.
+struct Guarded<P>(P);
+
+impl<P: Parser> Parser for Guarded<P> {
+    fn encode(&self, packet: &ParserPacket) -> Result<Vec<ParserMessage>, ParserError> {
+        catch(|| self.0.encode(packet)).unwrap_or_else(|panicked| Err(error_of(&panicked)))
+    }
+
+    fn decoder(&self) -> Box<dyn ParserDecoder> {
+        Box::new(Guarded(catch(|| self.0.decoder())))
+    }
+}
+
+impl ParserDecoder for Guarded<Result<Box<dyn ParserDecoder>, Panicked>> {
+    fn add(&mut self, message: ParserInput<'_>) -> Result<Option<ParserPacket>, ParserError> {
+        match &mut self.0 {
+            Ok(decoder) => {
+                catch(|| decoder.add(message)).unwrap_or_else(|panicked| Err(error_of(&panicked)))
+            }
+            Err(panicked) => Err(error_of(panicked)),
+        }
+    }
+}
+
+fn error_of(Panicked(message): &Panicked) -> ParserError {
+    tracing::warn!(message, "the parser panicked");
+    ParserError::new(format!("the parser panicked: {message}"))
+}
