@@ -154,7 +154,7 @@ async fn closing_the_server_ends_listening_and_all_connections() {
     assert!(io.sockets().is_empty());
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
     let refused = http.get("/socket.io/?EIO=4&transport=polling").await;
-    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert_eq!(refused.status, 503, "{}", refused.body);
 }
 
 #[tokio::test]
@@ -369,4 +369,48 @@ async fn a_connection_that_was_being_opened_when_the_server_closed_is_closed_too
     assert!(ended.is_ok(), "awaited the end of the connection; got {rest}");
     drop((client, connection));
     eventually("the end of the session", || io.clients_count() == 0).await;
+}
+
+/// What `drain` promises: nobody new, an even pace, everything queued still sent, an end.
+#[tokio::test(start_paused = true)]
+async fn a_drained_server_sends_its_clients_away_one_by_one() {
+    let io = Server::new();
+    let mut disconnections = disconnections(&io);
+    let (address, serving) = serve_until_closed(&io).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(Client::join(address).await);
+    }
+    let mut polling = Polling::join(address).await;
+    let start = tokio::time::Instant::now();
+    let draining = tokio::spawn({
+        let io = io.clone();
+        async move { io.drain(Duration::from_secs(10)).await }
+    });
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let (_, reason, _) = disconnections.next("a disconnection").await;
+        assert_eq!(reason, DisconnectReason::ServerShuttingDown);
+        times.push(start.elapsed().as_secs());
+        if times.len() == 1 {
+            io.emit("last", "words").unwrap();
+            let refused =
+                Http::open(address).await.get("/socket.io/?EIO=4&transport=polling").await;
+            assert_eq!(refused.status, 503);
+            assert_eq!(refused.body, r#"{"code":4,"message":"Server is shutting down"}"#);
+        }
+    }
+    assert_eq!(times, [0, 2, 4, 6, 8]);
+    let mut told = 0;
+    for client in &mut clients {
+        while let support::Incoming::Text(text) = client.next("the end").await {
+            assert_eq!(text, r#"42["last","words"]"#, "no DISCONNECT packet is sent");
+            told += 1;
+        }
+    }
+    assert!(told >= 3, "the first may have been gone already");
+    let _ = polling.poll().await;
+    within("the end of the drain", draining).await.unwrap();
+    within("the end of the server", serving).await.unwrap();
+    assert_eq!(io.clients_count(), 0);
 }

@@ -183,7 +183,7 @@ async fn closing_the_engine_ends_all_sessions_and_refuses_new_ones() {
     client.expect_close().await;
     served.expect_end("forced close").await;
     let mut http = Http::open(served.address).await;
-    assert_eq!(http.get("/engine.io/?EIO=4&transport=polling").await.status, 400);
+    assert_eq!(http.get("/engine.io/?EIO=4&transport=polling").await.status, 503);
     assert_eq!(http.get("/other").await.status, 404);
 }
 

@@ -119,6 +119,8 @@ pub enum Rejection {
     Forbidden(Option<String>),
     /// 5: revision 3 is not enabled.
     UnsupportedVersion,
+    /// 4, with a status that load balancers understand: the server takes no new sessions.
+    ShuttingDown,
 }
 
 /// What was wrong with a request that gets code 3 (E-036, E-037).
@@ -163,7 +165,7 @@ impl Rejection {
             Self::SessionUnknown => 1,
             Self::BadHandshakeMethod => 2,
             Self::BadRequest(_) => 3,
-            Self::Forbidden(_) => 4,
+            Self::Forbidden(_) | Self::ShuttingDown => 4,
             Self::UnsupportedVersion => 5,
         }
     }
@@ -178,6 +180,7 @@ impl Rejection {
             Self::BadRequest(_) => "Bad request",
             Self::Forbidden(message) => message.as_deref().unwrap_or("Forbidden"),
             Self::UnsupportedVersion => "Unsupported protocol version",
+            Self::ShuttingDown => "Server is shutting down",
         }
     }
 
@@ -186,6 +189,7 @@ impl Rejection {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Forbidden(_) => 403,
+            Self::ShuttingDown => 503,
             _ => 400,
         }
     }

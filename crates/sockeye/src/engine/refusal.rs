@@ -25,7 +25,7 @@ pub struct ConnectionError<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionErrorContext {
-    /// Code 0: there is no transport of this name, or it is not enabled, or the server is closed.
+    /// Code 0: there is no transport of this name, or it is not enabled.
     /// `None` if the request names none.
     Transport(Option<String>),
     /// Code 1: no session has this id.
@@ -63,6 +63,8 @@ pub enum ConnectionErrorContext {
     Forbidden(Option<String>),
     /// Code 5: this revision of the protocol is not enabled.
     Protocol(Revision),
+    /// Code 4 with status 503: the server is closed, or being drained.
+    ShuttingDown,
 }
 
 impl<'a> ConnectionError<'a> {
@@ -114,6 +116,7 @@ impl ConnectionErrorContext {
             Self::PayloadTooLarge { .. } => bad_request(RejectionContext::PayloadTooLarge),
             Self::Forbidden(message) => Rejection::Forbidden(message.clone()),
             Self::Protocol(_) => Rejection::UnsupportedVersion,
+            Self::ShuttingDown => Rejection::ShuttingDown,
         }
     }
 }
@@ -139,6 +142,7 @@ impl fmt::Display for ConnectionErrorContext {
             }
             Self::Forbidden(_) => f.write_str("by allow_request"),
             Self::Protocol(revision) => write!(f, "{}", revision.number()),
+            Self::ShuttingDown => f.write_str("it takes no new sessions"),
         }
     }
 }
@@ -171,7 +175,11 @@ impl Refusal {
         }
         let rejection = self.context.rejection();
         if upgrade {
-            return refuse_upgrade(StatusCode::BAD_REQUEST, rejection.message());
+            let status = match rejection {
+                Rejection::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            return refuse_upgrade(status, rejection.message());
         }
         let mut response = Response::new(ResponseBody::full(rejection.body()));
         *response.status_mut() =

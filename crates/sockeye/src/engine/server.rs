@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use foldhash::quality::RandomState;
 use hashbrown::{HashMap, HashSet};
@@ -9,6 +10,8 @@ use sockeye_proto::engine::{
     Dialect, Handshake as OpenPacket, PollBody, Session as Machine, Timing, TransportName,
 };
 use sockeye_proto::websocket::{Frame, Opcode};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::application::Connector;
 use super::clock::Clock;
@@ -43,6 +46,8 @@ pub(super) struct Shared {
     /// Ids that `generate_id` chose for sessions that are not open yet.
     held_ids: Mutex<HashSet<Id, RandomState>>,
     closed: AtomicBool,
+    /// Told when the last session is gone after the server was closed.
+    emptied: Notify,
 }
 
 /// A session that is about to be opened.
@@ -51,6 +56,9 @@ pub(super) struct Opening {
     pub(super) id: NewId,
     pub(super) dialect: Dialect,
 }
+
+/// How long a drained server waits for those who do not go.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 /// Frames that are the same for everybody.
 pub(super) struct ControlFrames {
@@ -93,6 +101,7 @@ impl<C: Connector> Engine<C> {
             sessions: RwLock::default(),
             held_ids: Mutex::default(),
             closed: AtomicBool::new(false),
+            emptied: Notify::new(),
         };
         Self { shared: Arc::new(shared), connector: Arc::new(connector) }
     }
@@ -115,6 +124,35 @@ impl<C: Connector> Engine<C> {
         let sessions: Vec<_> = self.shared.sessions.read().values().cloned().collect();
         for session in sessions {
             session.close();
+        }
+    }
+
+    /// Refuses new sessions from now on, and ends those that are open one after the other, evenly
+    /// over `spread` and in no particular order, each after what is queued for it was sent. Then
+    /// waits five seconds at most for those whose peers are slow, and lets go of them.
+    ///
+    /// Cancel safety: dropped, it ends no more sessions; new ones are still refused.
+    pub async fn drain(&self, spread: Duration) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        let sessions: Vec<_> = self.shared.sessions.read().values().cloned().collect();
+        let start = Instant::now();
+        let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
+        for (index, session) in (0..count).zip(sessions) {
+            tokio::time::sleep_until(start + spread.mul_f64(f64::from(index) / f64::from(count)))
+                .await;
+            session.close();
+        }
+        if tokio::time::timeout(DRAIN_GRACE, self.emptied()).await.is_err() {
+            let left: Vec<_> = self.shared.sessions.read().values().cloned().collect();
+            left.iter().for_each(Session::abandon);
+        }
+    }
+
+    /// Resolves when there are no sessions, after the server was closed.
+    async fn emptied(&self) {
+        let emptied = self.shared.emptied.notified();
+        if self.clients_count() > 0 {
+            emptied.await;
         }
     }
 
@@ -202,7 +240,7 @@ impl<C: Connector> Engine<C> {
             _ => &[],
         };
         let milliseconds =
-            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         OpenPacket {
             sid: session.id(),
             upgrades,
@@ -228,6 +266,10 @@ impl Shared {
     /// Forgets a session that is over.
     pub(super) fn forget(&self, session: &Session) {
         self.wheel.remove(session);
-        self.sessions.write().remove(session.key());
+        let mut sessions = self.sessions.write();
+        sessions.remove(session.key());
+        if sessions.is_empty() && self.closed.load(Ordering::Relaxed) {
+            self.emptied.notify_waiters();
+        }
     }
 }

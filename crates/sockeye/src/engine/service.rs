@@ -153,7 +153,7 @@ impl<C: Connector> EngineService<C> {
             return Ok(Target::Existing(session));
         }
         if self.engine.is_closed() {
-            return Err(transport_unknown(query));
+            return Err(ConnectionErrorContext::ShuttingDown);
         }
         if request.method != Method::GET {
             return Err(ConnectionErrorContext::Method(request.method.clone()));

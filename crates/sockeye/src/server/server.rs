@@ -2,6 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
@@ -302,6 +303,21 @@ impl Server {
         }
         self.engine().close();
         self.0.closed.notify_waiters();
+    }
+
+    /// Leaves in good order: refuses new connections from now on (503), closes those that are open
+    /// (`server shutting down`) evenly over `spread`, each after what is queued for it was sent,
+    /// waits five seconds at most for slow ones, and then does as [`close`](Self::close).
+    ///
+    /// Clients try to come back, and find another server behind the same address; the spread keeps
+    /// them from coming all at once. Requests of open connections are answered until the end, so
+    /// let [`listen`](Self::listen) go on meanwhile.
+    ///
+    /// Cancel safety: dropped, it closes no more connections; new ones are still refused.
+    pub async fn drain(&self, spread: Duration) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        self.engine().drain(spread).await;
+        self.close();
     }
 
     /// A `tower` layer: requests under the server's path are answered here, others by the service
