@@ -427,8 +427,8 @@ async fn connection_error_is_told_of_each_refusal() {
 
     io.close();
     // An open connection may still ask, and is told what is the case.
-    expect_error(&http.get(POLL).await, 400, 0, "Transport unknown");
-    expect(0, "Transport unknown", Context::Transport(Some("polling".into()))).await;
+    expect_error(&http.get(POLL).await, 503, 4, "Server is shutting down");
+    expect(4, "Server is shutting down", Context::ShuttingDown).await;
 }
 
 #[tokio::test]

@@ -149,7 +149,13 @@ impl<C: Connector> EngineService<C> {
         if let Some(sid) = &query.sid {
             let unknown = || ConnectionErrorContext::Session(sid.to_string());
             let session = self.engine.session(sid).ok_or_else(unknown)?;
-            admit(&session.lock().machine, query, transport, upgrade)?;
+            let state = session.lock();
+            // Its last answer may be read before it is forgotten.
+            if state.is_released() {
+                return Err(unknown());
+            }
+            admit(&state.machine, query, transport, upgrade)?;
+            drop(state);
             return Ok(Target::Existing(session));
         }
         if self.engine.is_closed() {
