@@ -22,8 +22,8 @@ pub use server::{
 };
 
 pub use engine::{
-    AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, IdGenerationError,
-    RemoteAddress, RequestRefused, SameSite, SessionCookie, TransportName,
+    AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, HttpCompression,
+    IdGenerationError, RemoteAddress, RequestRefused, SameSite, SessionCookie, TransportName,
 };
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;

@@ -12,6 +12,8 @@ mod application;
 mod body;
 mod caught;
 mod clock;
+mod coding;
+mod compression;
 mod cookie;
 mod cork;
 mod cors;
@@ -34,6 +36,7 @@ mod wheel;
 
 pub use application::{Application, Connector};
 pub use body::{Never, ResponseBody};
+pub use compression::HttpCompression;
 pub use cookie::{SameSite, SessionCookie};
 pub use cors::{AllowedOrigins, Cors};
 pub use handshake::{Handshake, RemoteAddress};
@@ -47,6 +50,8 @@ pub use service::EngineService;
 pub use session::{SendError, Session};
 
 pub(crate) use caught::{Caught, Panicked, catch};
+pub(crate) use coding::Coding;
+pub(crate) use compression::compress_for_keeps;
 pub(crate) use id::Id;
 pub(crate) use scratch::with_encode_scratch;
 pub(crate) use session::Delivery;

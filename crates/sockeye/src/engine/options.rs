@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::compression::HttpCompression;
 use super::cookie::SessionCookie;
 use super::cors::Cors;
 use super::hooks::{AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook};
@@ -44,6 +45,9 @@ pub struct EngineOptions {
     pub body_timeout: Duration,
     /// Which pages of other origins may use the server. Default: none (E-024).
     pub cors: Option<Cors>,
+    /// How the answers to polls are compressed; `None`: not at all. Default: those of 1024 bytes and
+    /// more (E-021, E-049).
+    pub http_compression: Option<HttpCompression>,
     /// A cookie with the session's id. Default: none (E-022).
     pub cookie: Option<SessionCookie>,
     /// Decides who may open a session. Default: everybody (E-017).
@@ -75,6 +79,7 @@ impl Default for EngineOptions {
             allow_eio3: false,
             body_timeout: Duration::from_secs(30),
             cors: None,
+            http_compression: Some(HttpCompression::new()),
             cookie: None,
             allow_request: None,
             generate_id: None,

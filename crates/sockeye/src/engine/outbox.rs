@@ -73,6 +73,11 @@ impl Outbox {
         }
     }
 
+    /// Whether one of the frames may be compressed by who carries them.
+    pub(super) const fn is_compressible(&self) -> bool {
+        self.compressible
+    }
+
     /// Whether one of the frames is binary.
     pub(super) fn has_binary(&self) -> bool {
         self.frames.iter().any(|frame| frame.opcode() == Opcode::Binary)

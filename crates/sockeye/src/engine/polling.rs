@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderValue, Response, StatusCode, request};
 use http_body::Body;
-use sockeye_proto::engine::{Input, PollBody};
+use sockeye_proto::engine::Input;
 use tokio::sync::oneshot;
 
 use super::body::ResponseBody;
+use super::compression::HttpCompression;
 use super::refusal::{ConnectionErrorContext, Refusal};
 use super::service::{empty, success};
-use super::session::{Post, Session};
+use super::session::{PollAnswered, Post, Session};
 
 /// The content type of binary payloads.
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -41,12 +42,12 @@ pub(super) async fn poll(
         return empty(StatusCode::BAD_REQUEST);
     }
     let guard = Guard { session, given_up: Some(Input::PollAborted) };
-    let body = answered.await;
-    guard.defuse();
-    match body {
-        Ok(body) => answer(request, body),
+    let response = match answered.await {
+        Ok(answered) => answer(session.shared().options.http_compression, request, answered).await,
         Err(_) => empty(StatusCode::BAD_REQUEST),
-    }
+    };
+    guard.defuse();
+    response
 }
 
 /// Takes the packets of a request body.
@@ -101,9 +102,25 @@ fn refuse_body(session: &Arc<Session>, size: u64, limit: usize) -> Refusal {
 }
 
 /// The answer to a GET.
-pub(super) fn answer(request: &request::Parts, body: PollBody) -> Response<ResponseBody> {
+pub(super) async fn answer(
+    compression: Option<HttpCompression>,
+    request: &request::Parts,
+    PollAnswered { body, compressible }: PollAnswered,
+) -> Response<ResponseBody> {
     let content_type = if body.binary { OCTET_STREAM } else { "text/plain; charset=UTF-8" };
-    let mut response = success(content_type, body.bytes);
+    let whole = Bytes::from(body.bytes);
+    let compressed = match compression.filter(|_| compressible) {
+        Some(compression) => compression.compress(&request.headers, &whole).await,
+        None => None,
+    };
+    let mut response = match compressed {
+        Some((coding, shorter)) => {
+            let mut response = success(content_type, shorter);
+            response.headers_mut().insert(CONTENT_ENCODING, coding.header());
+            response
+        }
+        None => success(content_type, whole),
+    };
     protect(request, &mut response);
     response
 }

@@ -21,7 +21,7 @@ use super::handshake::Handshake;
 use super::polling;
 use super::refusal::{ConnectionError, ConnectionErrorContext, Refusal};
 use super::server::{Engine, Opening};
-use super::session::Session;
+use super::session::{PollAnswered, Session};
 use super::websocket::UpgradeOffer;
 
 /// Answers HTTP requests for an [`Engine`]: handshakes, polls, posts and WebSocket upgrades.
@@ -194,7 +194,8 @@ impl<C: Connector> EngineService<C> {
         let cookie = options.cookie.as_ref();
         let cookie = cookie.and_then(|cookie| cookie.header(opening.id.id().as_str()));
         let body = self.engine.open_polling(opening);
-        let mut response = polling::answer(request, body);
+        let answered = PollAnswered { body, compressible: true };
+        let mut response = polling::answer(options.http_compression, request, answered).await;
         if let Some(cookie) = cookie {
             response.headers_mut().append(SET_COOKIE, cookie);
         }

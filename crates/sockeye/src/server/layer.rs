@@ -65,11 +65,10 @@ where
 {
     let is_file_request = matches!(*request.method(), Method::GET | Method::HEAD);
     if let Some(files) = server.client_files().filter(|_| is_file_request) {
-        let path = request.uri().path();
-        let own = server.path().trim_end_matches('/');
-        let file = path.strip_prefix(own).map(|rest| rest.trim_start_matches('/').to_owned());
         let (parts, body) = request.into_parts();
-        if let Some(mut response) = files.respond(&parts, &file.unwrap_or_default()) {
+        let own = server.path().trim_end_matches('/');
+        let rest = parts.uri.path().strip_prefix(own).and_then(|rest| rest.strip_prefix('/'));
+        if let Some(mut response) = files.respond(&parts, rest.unwrap_or_default()).await {
             engine.apply_cors(&parts, &mut response);
             return response;
         }

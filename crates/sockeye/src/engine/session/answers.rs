@@ -14,7 +14,15 @@ use crate::engine::io::{self, Writer};
 use crate::engine::outbox::Outbox;
 
 /// Where the body goes that answers a waiting GET.
-pub(in crate::engine) type PollReply = oneshot::Sender<PollBody>;
+pub(in crate::engine) type PollReply = oneshot::Sender<PollAnswered>;
+
+/// What answers it.
+#[derive(Debug)]
+pub(in crate::engine) struct PollAnswered {
+    pub(in crate::engine) body: PollBody,
+    /// Whether it may be compressed: one of its packets may be (E-049).
+    pub(in crate::engine) compressible: bool,
+}
 
 /// A POST, while it is going on.
 #[derive(Debug)]
@@ -88,6 +96,7 @@ impl Session {
         let dialect = &self.dialect;
         let binary = dialect.takes_octets() && state.outbox.has_binary();
         let mut payload = dialect.encoder(binary && answer == PollAnswer::Queued);
+        let compressible = state.outbox.is_compressible() && answer == PollAnswer::Queued;
         match answer {
             PollAnswer::Queued => state.outbox.drain_into(&mut payload),
             PollAnswer::Noop => payload.push_text(b"6"),
@@ -98,7 +107,7 @@ impl Session {
             }
         }
         // Who no longer listens has said so: the guard of the request reports it.
-        let _ = reply.send(dialect.finish(payload));
+        let _ = reply.send(PollAnswered { body: dialect.finish(payload), compressible });
     }
 
     fn send_control(self: &Arc<Self>, state: &mut State, control: Control) {

@@ -20,7 +20,7 @@ use super::handshake::Handshake;
 use super::id::Id;
 use super::server::Shared;
 use super::wheel::Place;
-pub(super) use answers::{PollReply, Post};
+pub(super) use answers::{PollAnswered, PollReply, Post};
 pub(super) use state::{Candidate, Link, State};
 
 /// One Engine.IO session: a connection to a client, over whatever transport it has now.

@@ -5,11 +5,11 @@ use http::{HeaderMap, request};
 use super::options::ServerBuilder;
 use crate::engine::{
     AllowRequest, ConnectionError, ConnectionErrorHook, GenerateId, Handshake, HeadersHook,
-    IdGenerationError, RequestRefused, SessionCookie,
+    HttpCompression, IdGenerationError, RequestRefused, SessionCookie,
 };
 
-/// Hooks of the Engine.IO layer: what is asked and told about HTTP requests, before there is a
-/// socket. All are functions of the program; one that panics is logged.
+/// What happens to HTTP requests and their answers, before there is a socket. Of the functions that
+/// are called here, one that panics is logged.
 impl ServerBuilder {
     /// Decides who may open a connection, by its first request (E-017). It is asked after all other
     /// checks of that request, and never about later ones. Default: everybody.
@@ -39,14 +39,21 @@ impl ServerBuilder {
 
     /// Makes the ids of connections (E-005). Default: 20 random characters.
     ///
-    /// These ids are credentials, and not those of sockets: see [`GenerateId`](crate::engine::GenerateId) for what they may
-    /// look like.
+    /// These ids are credentials, and not those of sockets: see [`GenerateId`] for what they may look
+    /// like.
     pub fn generate_id<F, R>(mut self, generate: F) -> Self
     where
         F: Fn(Handshake) -> R + Send + Sync + 'static,
         R: Future<Output = Result<String, IdGenerationError>> + Send + 'static,
     {
         self.engine().generate_id = Some(GenerateId::new(generate));
+        self
+    }
+
+    /// How answers to polls are compressed; `None`: not at all. Default: those of 1024 bytes and more
+    /// (E-049).
+    pub fn http_compression(mut self, compression: impl Into<Option<HttpCompression>>) -> Self {
+        self.engine().http_compression = compression.into();
         self
     }
 
