@@ -13,7 +13,8 @@ use super::namespace::Namespace;
 use super::running::{Caught, catch};
 use super::server::Server;
 use super::socket::{Identity, Socket};
-use crate::engine::{Id, Session};
+use super::version_two;
+use crate::engine::Session;
 
 /// A client at the door of a namespace.
 #[derive(Debug)]
@@ -58,7 +59,8 @@ impl Arrival {
         auth: Option<&str>,
     ) -> Self {
         let recovery = server.recovery().filter(|recovery| recovery.is_offered_to(session));
-        let identity = Identity { id: Id::random(), track: recovery.map(|all| all.track()) };
+        let track = recovery.map(|all| all.track());
+        let identity = Identity { id: version_two::socket_id(namespace.name(), session), track };
         let socket = Socket::new(identity, namespace.clone(), Arc::clone(session), auth);
         Self { socket, returning: None }
     }
@@ -69,7 +71,8 @@ impl Arrival {
         session: &Arc<Session>,
         auth: Option<&str>,
     ) -> Option<Self> {
-        let recovery = server.recovery()?;
+        // A client of version 2 could not be told its old id.
+        let recovery = server.recovery().filter(|_| !version_two::is_spoken(session))?;
         let claim: Claim = serde_json::from_str(auth?).ok()?;
         let offset = claim.offset.as_deref().map(Offset::parse);
         let track = match offset {

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::task::Context;
 
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
-use sockeye_proto::socket::{Action, Connection as Machine, Encoded, Packet, Payload};
+use sockeye_proto::socket::{
+    Action, Connection as Machine, EncodeError, Encoded, Packet, Payload, Violation,
+};
 
 use super::arrival::{Arrival, Decision, decide, find_and_decide};
 use super::calls::{self, Calls};
@@ -14,6 +16,7 @@ use super::reason::DisconnectReason;
 use super::running::Running;
 use super::server::{Found, Server};
 use super::socket::{Socket, Standing};
+use super::version_two;
 use crate::engine::{Application, Delivery, Session};
 
 /// Socket.IO on one connection: the machine, and what it sets going. Owned by the driver.
@@ -24,6 +27,8 @@ pub(crate) struct Connection {
     decoder: MessageDecoder,
     calls: Calls,
     joining: Running<Decision, ()>,
+    /// The client is to be let into `/` without asking.
+    enters_main: bool,
 }
 
 impl Connection {
@@ -32,7 +37,8 @@ impl Connection {
         session.set_application_deadline(machine.deadline());
         let calls = Calls::new(server.clone());
         let decoder = server.codec().decoder();
-        Self { server, machine, decoder, calls, joining: Running::default() }
+        let (joining, enters_main) = (Running::default(), version_two::is_spoken(session));
+        Self { server, machine, decoder, calls, joining, enters_main }
     }
 }
 
@@ -66,6 +72,9 @@ impl Application for Connection {
     }
 
     fn poll(&mut self, session: &Arc<Session>, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.enters_main) {
+            self.packet(session, cx, version_two::CONNECT);
+        }
         self.calls.poll(cx);
         while let Some((decision, _)) = self.joining.poll_next(cx) {
             if let Ok(decision) = decision {
@@ -125,6 +134,11 @@ impl Drop for Connection {
 
 impl Connection {
     fn packet(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
+        let mut auth = None;
+        let is_version_two = version_two::is_spoken(session);
+        let packet =
+            if is_version_two { version_two::translate(packet, &mut auth) } else { packet };
+        let namespace = packet.namespace;
         if matches!(packet.payload, Payload::Connect(_)) {
             // Who was put out just now may come back at once.
             self.see_off(session, cx);
@@ -141,10 +155,13 @@ impl Connection {
             }
             Ok(Action::TooManyNamespaces { namespace }) => {
                 let error = ConnectError::new("Too many namespaces (max_namespaces)");
-                self.send_connect_error(session, namespace, &error);
+                self.send_refusal(session, namespace, &error);
             }
             Ok(Action::Left(socket)) => self.left(session, cx, &socket),
             Ok(Action::Ignore) => {}
+            // Some clients say what goes without saying.
+            Err(Violation::AlreadyConnected)
+                if is_version_two && namespace == version_two::MAIN => {}
             Err(violation) => close(session, &violation),
         }
     }
@@ -195,7 +212,7 @@ impl Connection {
                 let socket = arrival.socket;
                 socket.dropped();
                 if self.machine.refuse(socket.namespace().name()) {
-                    self.send_connect_error(session, socket.namespace().name(), &error);
+                    self.send_refusal(session, socket.namespace().name(), &error);
                 }
             }
         }
@@ -208,12 +225,10 @@ impl Connection {
         arrival: Arrival,
         works: Vec<Work>,
     ) {
-        let socket = &arrival.socket;
-        let pid = socket.track().map(|track| track.pid().as_str());
-        let connect = match socket.namespace().encode_connect(socket.id(), pid) {
+        let connect = match self.encode_connect(session, &arrival.socket) {
             Ok(connect) => connect,
             Err(error) => {
-                socket.dropped();
+                arrival.socket.dropped();
                 return codec::give_up(session, &error);
             }
         };
@@ -229,6 +244,19 @@ impl Connection {
         for work in works {
             self.calls.start(cx, work, &socket, calls::CONNECT);
         }
+    }
+
+    fn encode_connect(
+        &self,
+        session: &Arc<Session>,
+        socket: &Socket,
+    ) -> Result<Encoded, EncodeError> {
+        let namespace = socket.namespace();
+        if version_two::is_spoken(session) {
+            return version_two::encode_connect(self.server.codec(), namespace.name());
+        }
+        let pid = socket.track().map(|track| track.pid().as_str());
+        namespace.encode_connect(socket.id(), pid)
     }
 
     /// Tells the client that it is in, before anybody can send to it. `Err` if it should get back
@@ -265,12 +293,19 @@ impl Connection {
         Ok(arrival.socket)
     }
 
-    fn send_connect_error(&self, session: &Arc<Session>, namespace: &str, error: &ConnectError) {
-        match namespace::encode_connect_error(self.server.codec(), namespace, error) {
-            // If it cannot be sent, the client is gone.
-            Ok(packet) => drop(session.send(packet.into_frames(), Delivery::RELIABLE)),
-            Err(error) => codec::give_up(session, &error),
+    /// Tells a client that it was refused; not that there is no such namespace, which clients of
+    /// every version are told alike (S-101).
+    fn send_refusal(&self, session: &Arc<Session>, namespace: &str, error: &ConnectError) {
+        if !version_two::is_spoken(session) {
+            return self.send_connect_error(session, namespace, error);
         }
+        let packet = version_two::encode_refusal(self.server.codec(), namespace, error);
+        send_or_give_up(session, packet);
+    }
+
+    fn send_connect_error(&self, session: &Arc<Session>, namespace: &str, error: &ConnectError) {
+        let packet = namespace::encode_connect_error(self.server.codec(), namespace, error);
+        send_or_give_up(session, packet);
     }
 
     /// The client left. If the application had put it out already, that is what counts, and all
@@ -308,6 +343,14 @@ impl Connection {
         if close {
             session.close();
         }
+    }
+}
+
+fn send_or_give_up(session: &Arc<Session>, packet: Result<Encoded, EncodeError>) {
+    match packet {
+        // If it cannot be sent, the client is gone.
+        Ok(packet) => drop(session.send(packet.into_frames(), Delivery::RELIABLE)),
+        Err(error) => codec::give_up(session, &error),
     }
 }
 

@@ -31,6 +31,7 @@ mod running;
 #[expect(clippy::module_inception, reason = "the type is `Server`, and this is its file")]
 mod server;
 mod socket;
+mod version_two;
 
 pub use acknowledgement::{Acknowledgement, AcknowledgementError, AwaitAcknowledgement};
 pub use broadcast::{AcknowledgedBroadcast, BroadcastOperator, PartialAnswers};

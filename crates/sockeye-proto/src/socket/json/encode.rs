@@ -176,6 +176,12 @@ impl<'a> Encoder<'a> {
         self.finish(b'0', None, Vec::new())
     }
 
+    /// The same for a client of Socket.IO 2, which knows its id (S-099).
+    pub fn connect_without_id(&mut self) -> Encoded {
+        self.begin();
+        self.finish(b'0', None, Vec::new())
+    }
+
     /// Tells the client why it may not join the namespace (S-024).
     pub fn connect_error(&mut self, message: &str, data: Option<&serde_json::Value>) -> Encoded {
         self.begin();
@@ -184,6 +190,14 @@ impl<'a> Encoder<'a> {
         for part in ["{\"message\":", &message, &data, "}"] {
             self.scratch.extend_from_slice(part.as_bytes());
         }
+        self.finish(b'4', None, Vec::new())
+    }
+
+    /// The same for a client of Socket.IO 2, for which any value is a reason (S-101). A number
+    /// it takes for an acknowledgement id.
+    pub fn connect_error_value(&mut self, reason: &serde_json::Value) -> Encoded {
+        self.begin();
+        self.scratch.extend_from_slice(reason.to_string().as_bytes());
         self.finish(b'4', None, Vec::new())
     }
 
@@ -322,6 +336,8 @@ mod tests {
         let mut encoder = Encoder::new(&mut scratch, "/nope");
         assert_eq!(text(&encoder.connect("YDdIvTwz8y", None)), "0/nope,{\"sid\":\"YDdIvTwz8y\"}");
         assert_eq!(text(&encoder.connect("a", Some("b"))), "0/nope,{\"sid\":\"a\",\"pid\":\"b\"}");
+        assert_eq!(text(&encoder.connect_without_id()), "0/nope,");
+        assert_eq!(text(&encoder.connect_error_value(&"no".into())), "4/nope,\"no\"");
         assert_eq!(text(&encoder.disconnect()), "1/nope,");
         assert_eq!(
             text(&encoder.connect_error("Invalid namespace", None)),

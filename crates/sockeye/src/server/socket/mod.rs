@@ -137,7 +137,8 @@ impl Socket {
         }))
     }
 
-    /// The socket's id: public, and unrelated to the session's (S-023).
+    /// The socket's id: public, and unrelated to the session's (S-023), except for a Socket.IO 2
+    /// client (S-099): see [`ServerBuilder::allow_eio3`](crate::ServerBuilder::allow_eio3).
     #[must_use]
     pub fn id(&self) -> &str {
         self.0.id.as_str()
