@@ -21,6 +21,8 @@ pub enum Mode {
     SocketSuite,
     /// The interop contract: pings after 1 s, many events.
     Contract,
+    /// The same, and Socket.IO 2 clients are served.
+    ContractWithEio3,
 }
 
 impl Mode {
@@ -30,6 +32,7 @@ impl Mode {
             Self::EngineSuite => &["--mode", "eio-suite"],
             Self::SocketSuite => &["--mode", "sio-suite"],
             Self::Contract => &[],
+            Self::ContractWithEio3 => &["--eio3"],
         }
     }
 }
@@ -83,7 +86,7 @@ impl Server {
     pub fn path(&self) -> &'static str {
         match self.mode {
             Mode::EngineSuite => "/engine.io/",
-            Mode::SocketSuite | Mode::Contract => "/socket.io/",
+            Mode::SocketSuite | Mode::Contract | Mode::ContractWithEio3 => "/socket.io/",
         }
     }
 
@@ -98,7 +101,7 @@ impl Server {
     pub fn open_packet(&self, transport: &str) -> String {
         let (interval, timeout) = match self.mode {
             Mode::EngineSuite | Mode::SocketSuite => (300, 200),
-            Mode::Contract => (1000, 1000),
+            Mode::Contract | Mode::ContractWithEio3 => (1000, 1000),
         };
         let upgrades = if transport == "polling" { r#"["websocket"]"# } else { "[]" };
         format!(

@@ -13,6 +13,8 @@ pub(crate) struct Features {
     pub(crate) recovery: bool,
     /// The official MessagePack parser instead of the default one.
     pub(crate) message_pack: bool,
+    /// Socket.IO 2 clients.
+    pub(crate) eio3: bool,
 }
 
 /// Which of the servers it is.
@@ -41,6 +43,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
                 port = Some(value.parse().map_err(|_| format!("{value:?} is no port"))?);
             }
             "--mode" => command.mode = mode(&value()?)?,
+            "--eio3" => command.features.eio3 = true,
             "--parser" => match value()?.as_str() {
                 "msgpack" => command.features.message_pack = true,
                 other => return Err(format!("--parser {other}: unknown")),

@@ -26,6 +26,7 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, features: Features) {
         .ping_timeout(Duration::from_millis(1_000))
         .connect_timeout(Duration::from_millis(1_000))
         .max_http_buffer_size(1_000_000)
+        .allow_eio3(features.eio3)
         .cors(Cors::any());
     if features.recovery {
         builder = builder.connection_state_recovery(ConnectionStateRecovery::new());
