@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 use sockeye::{
-    Auth, ConnectError, Data, DisconnectReason, Namespace, Server, Socket, TransportName,
+    Auth, ConnectError, Data, DisconnectReason, EmitError, Namespace, Server, Socket, TransportName,
 };
 use tokio::sync::{Barrier, Semaphore};
 
@@ -136,6 +136,21 @@ async fn a_refused_client_gets_no_broadcast_and_leaves_no_room_behind() {
     assert!(io.to("waiting room").sockets().is_empty());
     socket.join("another");
     assert!(io.to("another").sockets().is_empty(), "a socket that is gone enters no room");
+}
+
+/// The reference sends it, before it tells the client that it is in (S-042); not every client keeps
+/// such an event.
+#[tokio::test]
+async fn nothing_can_be_emitted_to_a_client_that_middlewares_decide_about() {
+    let io = Server::new();
+    let (permits, mut waiting) = gate(&io);
+    let mut client = Client::open(serve(&io).await).await;
+    client.send("40").await;
+    let socket = waiting.next("the middleware").await;
+    assert!(matches!(socket.emit("early", ()), Err(EmitError::Disconnected)));
+    permits.add_permits(1);
+    client.expect(r#"40{"sid":"<sid>"}"#).await;
+    client.expect_nothing().await;
 }
 
 /// As `fetchSockets` does, and so that nobody waits for the acknowledgement of one who is not in.

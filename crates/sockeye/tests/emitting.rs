@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +135,42 @@ async fn a_value_may_emit_or_panic_while_it_is_written() {
     assert!(std::panic::catch_unwind(emit).is_err());
     socket.emit("next", ()).unwrap();
     client.expect(r#"42["next"]"#).await;
+}
+
+/// The limit of ten attachments (S-008) is for what arrives.
+#[tokio::test]
+async fn more_attachments_can_be_sent_than_may_be_received() {
+    let (_io, mut client, socket) = pair().await;
+    let parts: Vec<_> = (0..11_u8).map(|number| Bytes::copy_from_slice(&[number])).collect();
+    socket.emit("parts", parts).unwrap();
+    client.expect("4511-[\"parts\",[{\"_placeholder\":true,\"num\":0}<any>").await;
+    for number in 0..11 {
+        client.expect_binary(&[number]).await;
+    }
+}
+
+/// Counts how often it is written.
+struct Counted(Cell<usize>);
+
+impl Serialize for Counted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.set(self.0.get() + 1);
+        serializer.serialize_str("value")
+    }
+}
+
+/// S-057.
+#[tokio::test]
+async fn a_broadcast_is_written_once_for_all() {
+    let (io, mut clients, _sockets) = clients_in([&[], &[], &[]]).await;
+    let mut polling = Polling::join(serve(&io).await).await;
+    let value = Counted(Cell::new(0));
+    io.emit("event", &value).unwrap();
+    for client in &mut clients {
+        client.expect(r#"42["event","value"]"#).await;
+    }
+    assert_eq!(polling.poll().await, r#"42["event","value"]"#);
+    assert_eq!(value.0.get(), 1);
 }
 
 /// S-059, S-060.

@@ -46,6 +46,10 @@ impl Application for Echo {
         self.pen.write(format!("ended: {reason}"));
     }
 
+    fn heartbeat(&mut self) {
+        self.pen.write("heartbeat");
+    }
+
     fn is_ready(&self) -> bool {
         self.ready.load(Ordering::SeqCst)
     }
@@ -185,6 +189,51 @@ async fn closing_the_engine_ends_all_sessions_and_refuses_new_ones() {
     let mut http = Http::open(served.address).await;
     assert_eq!(http.get("/engine.io/?EIO=4&transport=polling").await.status, 503);
     assert_eq!(http.get("/other").await.status, 404);
+}
+
+/// E-009: where the reference has an option, the connector sends what comes first.
+#[tokio::test]
+async fn what_a_connector_sends_comes_right_behind_the_open_packet() {
+    let (pen, _log) = log();
+    let engine = Engine::new(EngineOptions::default(), move |session: &Arc<Session>| {
+        session.send_text("welcome").expect("the session is open");
+        Echo { pen: pen.clone(), ready: Arc::new(AtomicBool::new(true)) }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let router = Router::new().fallback_service(engine.service());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let stream = TcpStream::connect(address).await.expect("the server listens");
+    let mut client = Client::over(stream, "/engine.io/").await;
+    client.expect_open().await;
+    client.expect("4welcome").await;
+    let (polls, posts) = (Http::open(address).await, Http::open(address).await);
+    let mut polling = Polling::over(polls, posts, "/engine.io/").await;
+    assert_eq!(polling.poll().await, "4welcome");
+}
+
+/// E-082: in revision 3 the client pings, so nothing is learned about what has arrived.
+#[tokio::test]
+async fn an_application_is_told_of_pongs() {
+    let mut served = serve(with_eio3()).await;
+    let mut client = served.client().await;
+    client.send("3").await;
+    while served.log.next("a heartbeat").await != "heartbeat" {}
+    client.close().await;
+    served.expect_end("transport close").await;
+
+    let stream = TcpStream::connect(served.address).await.expect("the server listens");
+    let mut client = Client::with_query(stream, "/engine.io/?EIO=3&transport=websocket").await;
+    client.expect_open().await;
+    client.send("2").await;
+    client.expect("3").await;
+    client.close().await;
+    loop {
+        match served.log.next("the end").await.as_str() {
+            "ended: transport close" => return,
+            entry => assert_eq!(entry, "polled"),
+        }
+    }
 }
 
 fn with_eio3() -> EngineOptions {
