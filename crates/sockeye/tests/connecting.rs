@@ -369,6 +369,47 @@ async fn clients_that_race_for_a_namespace_of_a_pattern_get_the_same_one() {
     }
 }
 
+/// The reference closes, since it decides a moment later (S-026). Where somebody has to be asked,
+/// so does this server.
+#[tokio::test]
+async fn an_event_right_behind_connect_is_taken_unless_a_middleware_is_asked() {
+    let io = Server::new();
+    io.of("/").on("echo", async |Data(value): Data<i64>| value);
+    let address = serve(&io).await;
+    let mut client = Client::open(address).await;
+    client.send_together(&["40", r#"420["echo",1]"#]).await;
+    client.expect(r#"40{"sid":"<sid>"}"#).await;
+    client.expect("430[1]").await;
+
+    let (_permits, mut waiting) = gate(&io);
+    let mut client = Client::open(address).await;
+    client.send_together(&["40", r#"420["echo",1]"#]).await;
+    waiting.next("the middleware").await;
+    client.expect_close().await;
+}
+
+/// The reference may drop it, since it hands it on a moment later (S-030).
+#[tokio::test]
+async fn what_a_client_says_before_it_leaves_is_heard() {
+    let io = Server::new();
+    let (pen, mut heard) = log::<String>();
+    let (events, leaving) = (pen.clone(), pen);
+    io.of("/")
+        .on("last words", move |Data(words): Data<String>| {
+            events.write(words);
+            async {}
+        })
+        .on_disconnect(move |reason: DisconnectReason| {
+            leaving.write(reason.as_str());
+            async {}
+        });
+    let mut client = Client::join(serve(&io).await).await;
+    client.send_together(&[r#"42["last words","goodbye"]"#, "41"]).await;
+    heard.expect("goodbye").await;
+    heard.expect("client namespace disconnect").await;
+    client.expect_nothing().await;
+}
+
 /// S-030.
 #[tokio::test]
 async fn a_client_may_connect_again_right_after_it_has_left() {

@@ -280,6 +280,20 @@ async fn volatile_events_need_a_request_that_waits() {
     assert_eq!(client.finish_poll().await, r#"42["sent"]"#);
 }
 
+/// The reference drops all but the first, since its transport is busy until the next tick (S-056).
+#[tokio::test]
+async fn several_volatile_events_in_one_go_all_arrive() {
+    let (io, mut client, socket) = pair().await;
+    io.of("/").on("ask", async |socket: Socket| {
+        (0..3).for_each(|number| socket.volatile().emit("tick", number).unwrap());
+    });
+    (0..3).for_each(|number| socket.volatile().emit("tick", number).unwrap());
+    client.send(r#"42["ask"]"#).await;
+    for _ in 0..2 {
+        client.expect_all(&[r#"42["tick",0]"#, r#"42["tick",1]"#, r#"42["tick",2]"#]).await;
+    }
+}
+
 #[tokio::test]
 async fn volatile_events_to_a_client_that_does_not_read_are_dropped_whole() {
     let io = Server::new();
@@ -342,6 +356,19 @@ async fn a_broadcast_that_is_not_answered_by_all_keeps_the_answers_it_got() {
     silent.send("430[8]").await;
     silent.expect_nothing().await;
     assert_eq!(partial.into_answers(), [7]);
+}
+
+/// S-066: what nobody waits for any more counts for nothing.
+#[tokio::test]
+async fn a_broadcast_that_was_not_answered_in_time_leaves_nothing_behind() {
+    let io = Server::builder().max_pending_acknowledgements(1).build();
+    let mut client = Client::join(serve(&io).await).await;
+    for id in 0..3 {
+        let asked = io.of("/").timeout(Duration::from_millis(5));
+        let partial = asked.emit_with_ack::<i64>("question", ()).await.unwrap_err();
+        assert_eq!(partial.missing(), 1);
+        client.expect(&format!(r#"42{id}["question"]"#)).await;
+    }
 }
 
 /// S-049, S-052, S-053.

@@ -95,6 +95,15 @@ async fn as_a_service_it_answers_where_the_router_puts_it() {
     assert_eq!(Http::open(address).await.get("/other").await.status, 404);
 }
 
+/// S-091.
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let error = echo().listen(address).await.expect_err("somebody listens there");
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
 #[tokio::test]
 async fn two_servers_may_lie_over_each_other_under_their_own_paths() {
     let outer = echo_on(Server::builder().path("/outer").build());

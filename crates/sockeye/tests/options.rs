@@ -109,6 +109,13 @@ async fn a_client_has_45_seconds_to_join() {
     client.expect_close().await;
 }
 
+/// The reference takes it for the default (S-094).
+#[tokio::test]
+async fn no_time_to_join_is_no_time() {
+    let io = Server::builder().connect_timeout(Duration::ZERO).build();
+    Client::open(serve(&io).await).await.expect_close().await;
+}
+
 /// E-027, E-028, E-029.
 #[tokio::test]
 async fn however_a_path_was_given_it_is_taken_with_and_without_its_slash() {

@@ -187,6 +187,54 @@ async fn another_clients_secret_or_namespace_recovers_nothing() {
     lost.expect_new(&mut client).await;
 }
 
+/// S-077. That it is off by default is what all other tests rely on.
+#[test]
+fn by_default_a_client_has_two_minutes_and_skips_middlewares() {
+    let text = format!("{:?}", ConnectionStateRecovery::default());
+    assert!(text.contains("max_disconnection_duration: 120s"), "{text}");
+    assert!(text.contains("skip_middlewares: true"), "{text}");
+}
+
+/// S-082.
+#[tokio::test]
+async fn how_a_connection_ends_decides_whether_its_client_may_come_back() {
+    let io = recovering()
+        .ping_interval(Duration::from_millis(50))
+        .ping_timeout(Duration::from_millis(50))
+        .build();
+    let (pen, mut ends) = log::<DisconnectReason>();
+    io.of("/").on_disconnect(move |reason: DisconnectReason| {
+        pen.write(reason);
+        async {}
+    });
+    let address = serve(&io).await;
+    for (said, reason, returns) in [
+        (&b"\x81\x81\0\0\0\0x"[..], DisconnectReason::ParseError, false),
+        (b"\x81\x82\0\0\0\x004x", DisconnectReason::ForcedClose, true),
+        (b"\x81\x01x", DisconnectReason::TransportError, true),
+        (b"\x88\x80\0\0\0\0", DisconnectReason::TransportClose, true),
+        (b"", DisconnectReason::PingTimeout, true),
+    ] {
+        let Returning { mut client, pid } = Returning::join(address).await;
+        let lost = Lost { id: client.id.clone(), pid };
+        client.send_bytes(said).await;
+        client.ignore_pings();
+        ends.expect(reason).await;
+        assert_eq!(reason.is_recoverable(), returns);
+        drop(client);
+        eventually("the end of the connection", || io.clients_count() == 0).await;
+        let mut again = Client::open(address).await;
+        again.send(&format!(r#"40{{"pid":"{}"}}"#, lost.pid)).await;
+        if returns {
+            lost.expect_recovered(&mut again).await;
+        } else {
+            lost.expect_new(&mut again).await;
+        }
+        again.send("41").await;
+        ends.expect(DisconnectReason::ClientNamespaceDisconnect).await;
+    }
+}
+
 #[tokio::test]
 async fn who_leaves_on_purpose_or_is_put_out_does_not_come_back() {
     let io = recovering().build();
