@@ -91,6 +91,7 @@ function serve(namespace) {
       ack(found.map(({ id }) => id).sort());
     });
     socket.on("to-room", (room, event, ...args) => socket.to(room).emit(event, ...args));
+    socket.on("volatile-to-room", (room, event, ...args) => socket.to(room).volatile.emit(event, ...args));
     socket.on("in-room", (room, event, ...args) => socket.nsp.in(room).emit(event, ...args));
     socket.on("except-room", (room, event, ...args) => socket.nsp.except(room).emit(event, ...args));
     socket.on("broadcast", (event, ...args) => socket.broadcast.emit(event, ...args));

@@ -102,6 +102,9 @@ fn add_room_events(namespace: &Namespace) {
         .on("to-room", async |socket: Socket, Data(send): Data<SendToRooms>| {
             send.emit(&socket.broadcast().to(send.rooms()));
         })
+        .on("volatile-to-room", async |socket: Socket, Data(send): Data<SendToRooms>| {
+            send.emit(&socket.broadcast().to(send.rooms()).volatile());
+        })
         .on("in-room", async |socket: Socket, Data(send): Data<SendToRooms>| {
             send.emit(&socket.namespace().to(send.rooms()));
         })
