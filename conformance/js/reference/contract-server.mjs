@@ -1,6 +1,6 @@
 // The contract server, written with the official `socket.io` package.
 //
-//   node reference/contract-server.mjs --port N [--recovery] [--eio3]
+//   node reference/contract-server.mjs --port N [--recovery] [--eio3] [--deflate | --deflate-context]
 //
 // It exists to prove the suites: a case is right only if it passes against this server too.
 
@@ -14,10 +14,12 @@ const { values: args } = parseArgs({
     port: { type: "string" },
     recovery: { type: "boolean", default: false },
     eio3: { type: "boolean", default: false },
+    deflate: { type: "boolean", default: false },
+    "deflate-context": { type: "boolean", default: false },
   },
 });
 if (!args.port) {
-  console.error("usage: contract-server.mjs --port N [--recovery] [--eio3]");
+  console.error("usage: contract-server.mjs --port N [--recovery] [--eio3] [--deflate | --deflate-context]");
   process.exit(2);
 }
 
@@ -29,6 +31,8 @@ const io = new Server(http, {
   connectTimeout: 1000,
   cors: { origin: "*" },
   allowEIO3: args.eio3,
+  ...(args.deflate && { perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true } }),
+  ...(args["deflate-context"] && { perMessageDeflate: true }),
   ...(args.recovery && { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } }),
 });
 

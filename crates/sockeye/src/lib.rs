@@ -23,7 +23,8 @@ pub use server::{
 
 pub use engine::{
     AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, HttpCompression,
-    IdGenerationError, RemoteAddress, RequestRefused, SameSite, SessionCookie, TransportName,
+    IdGenerationError, PerMessageDeflate, RemoteAddress, RequestRefused, SameSite, SessionCookie,
+    TransportName,
 };
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;

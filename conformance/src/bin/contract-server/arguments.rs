@@ -15,6 +15,10 @@ pub(crate) struct Features {
     pub(crate) message_pack: bool,
     /// Socket.IO 2 clients.
     pub(crate) eio3: bool,
+    /// Compressed messages on WebSockets.
+    pub(crate) deflate: bool,
+    /// The same, with context taken over both ways.
+    pub(crate) deflate_context: bool,
 }
 
 /// Which of the servers it is.
@@ -44,6 +48,8 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             }
             "--mode" => command.mode = mode(&value()?)?,
             "--eio3" => command.features.eio3 = true,
+            "--deflate" => command.features.deflate = true,
+            "--deflate-context" => command.features.deflate_context = true,
             "--parser" => match value()?.as_str() {
                 "msgpack" => command.features.message_pack = true,
                 other => return Err(format!("--parser {other}: unknown")),

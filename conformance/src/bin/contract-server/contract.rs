@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use sockeye::{
     Acknowledgement, Arguments, ArgumentsError, Auth, BroadcastOperator, ConnectError,
     ConnectionStateRecovery, Cors, Data, DisconnectReason, FromArguments, MessagePack, Namespace,
-    OwnedArguments, Server, Socket, Value,
+    OwnedArguments, PerMessageDeflate, Server, Socket, Value,
 };
 use tokio::net::TcpListener;
 
@@ -33,6 +33,12 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, features: Features) {
     }
     if features.message_pack {
         builder = builder.parser(MessagePack);
+    }
+    if features.deflate || features.deflate_context {
+        let deflate = PerMessageDeflate::new()
+            .server_context_takeover(features.deflate_context)
+            .client_context_takeover(features.deflate_context);
+        builder = builder.per_message_deflate(deflate);
     }
     let io = builder.build();
     let reasons = Reasons::default();

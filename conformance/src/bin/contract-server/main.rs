@@ -1,7 +1,8 @@
 //! A server for black-box tests, written as a user of the public API would write it.
 //!
 //! ```text
-//! contract-server --port N [--mode MODE] [--parser msgpack] [--recovery] [--eio3] [--tls CERT KEY]
+//! contract-server --port N [--mode MODE] [--parser msgpack] [--recovery] [--eio3]
+//!                 [--deflate | --deflate-context] [--tls CERT KEY]
 //! ```
 //!
 //! Prints `ready` when it accepts connections, on both loopback addresses. What is not built yet

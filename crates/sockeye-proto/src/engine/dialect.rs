@@ -50,8 +50,7 @@ impl Dialect {
     #[must_use]
     pub fn frame(&self, frame: Frame) -> Frame {
         // Most sessions take frames as they are, and need not look at them.
-        let plain = self.revision == Revision::Four && !self.base64;
-        if plain || frame.opcode() != Opcode::Binary {
+        if self.takes_frames_as_they_are() || frame.opcode() != Opcode::Binary {
             return frame;
         }
         match self.revision {
@@ -61,6 +60,12 @@ impl Dialect {
             }
             Revision::Four => text_frame("b", frame.payload()),
         }
+    }
+
+    /// Whether [`frame`](Self::frame) leaves all frames as they are.
+    #[must_use]
+    pub fn takes_frames_as_they_are(&self) -> bool {
+        self.revision == Revision::Four && !self.base64
     }
 
     /// Decodes a text frame.

@@ -7,12 +7,13 @@ use sockeye_proto::Moment;
 use sockeye_proto::engine::{
     CloseDetail, Input, Link as LinkName, Packet, PayloadError, PayloadReader, Received,
 };
-use sockeye_proto::websocket::{DecodeError, Decoder, Limits, Message as Frame, Role};
+use sockeye_proto::websocket::{DecodeError, Decoder, DeflateAgreement, Limits, Message as Frame};
 
 use tokio::sync::oneshot;
 
 use super::application::Application;
 use super::cork::Cork;
+use super::deflate::{self, LentInflater};
 use super::io::{Reader, Stream, linger};
 use super::scratch;
 use super::session::{Link, Post, Session};
@@ -50,8 +51,13 @@ struct WebSocket {
 }
 
 impl WebSocket {
-    const fn new(reader: Reader, link: LinkName, serial: u32) -> Self {
-        let decoder = Decoder::new(Role::Server);
+    fn new(
+        reader: Reader,
+        link: LinkName,
+        serial: u32,
+        deflate: Option<&DeflateAgreement>,
+    ) -> Self {
+        let decoder = deflate::decoder(deflate);
         Self { reader, decoder, link, serial, rest: Vec::new(), over: false }
     }
 
@@ -102,9 +108,10 @@ impl<A: Application> Driver<A> {
         application: A,
         reader: Reader,
         early: Vec<u8>,
+        deflate: Option<&DeflateAgreement>,
     ) -> Self {
         let mut driver = Self::polling(session, application);
-        let mut websocket = WebSocket::new(reader, LinkName::Active, 0);
+        let mut websocket = WebSocket::new(reader, LinkName::Active, 0, deflate);
         websocket.rest = early;
         driver.websocket = Some(websocket);
         driver
@@ -118,7 +125,7 @@ impl<A: Application> Driver<A> {
         let mut state = self.session.lock();
         let ready = ready && self.session.takes_more(&mut state);
         let post = if ready { state.take_post() } else { None };
-        let candidate = state.candidate.as_mut().and_then(|candidate| candidate.reader.take());
+        let candidate = state.candidate.as_mut().and_then(|candidate| candidate.take_reader());
         let unwanted =
             self.websocket.take_if(|websocket| !state.reads(websocket.link, websocket.serial));
         let last_words = unwanted.as_ref().map(|_| std::mem::take(&mut state.last_words));
@@ -134,8 +141,9 @@ impl<A: Application> Driver<A> {
             }
         }
         self.work_through_payload(cx);
-        if let Some((reader, early)) = candidate {
-            let mut websocket = WebSocket::new(reader, LinkName::Candidate, serial);
+        if let Some((reader, early, deflate)) = candidate {
+            let mut websocket =
+                WebSocket::new(reader, LinkName::Candidate, serial, deflate.as_ref());
             websocket.rest = early;
             self.websocket = Some(websocket);
         }
@@ -217,6 +225,8 @@ impl<A: Application> Driver<A> {
         let limits = Limits::new(self.session.shared().options.max_http_buffer_size);
         // What came in one read came at one time.
         let now = self.session.now();
+        let decoder = self.websocket.as_ref().map(|websocket| &websocket.decoder);
+        let mut inflater = decoder.and_then(LentInflater::for_decoder);
         let mut at = 0;
         loop {
             let Self { session, application, websocket: Some(websocket), ended, .. } = self else {
@@ -229,7 +239,8 @@ impl<A: Application> Driver<A> {
                 websocket.rest = bytes[at..].to_vec();
                 return;
             }
-            match websocket.decoder.decode(&mut bytes[at..], &limits) {
+            let decoder = &mut websocket.decoder;
+            match deflate::decode(decoder, &mut bytes[at..], &limits, inflater.as_mut()) {
                 Ok((_, None)) => return,
                 Ok((used, Some(message))) => {
                     at += used;

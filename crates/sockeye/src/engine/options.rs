@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use sockeye_proto::websocket::PerMessageDeflate;
+
 use super::compression::HttpCompression;
 use super::cookie::SessionCookie;
 use super::cors::Cors;
@@ -48,6 +50,9 @@ pub struct EngineOptions {
     /// How the answers to polls are compressed; `None`: not at all. Default: those of 1024 bytes and
     /// more (E-021, E-049).
     pub http_compression: Option<HttpCompression>,
+    /// How messages are compressed on WebSockets, with clients that offer it. Default: not at all
+    /// (E-020). What it costs is said at [`PerMessageDeflate`].
+    pub per_message_deflate: Option<PerMessageDeflate>,
     /// A cookie with the session's id. Default: none (E-022).
     pub cookie: Option<SessionCookie>,
     /// Decides who may open a session. Default: everybody (E-017).
@@ -80,6 +85,7 @@ impl Default for EngineOptions {
             body_timeout: Duration::from_secs(30),
             cors: None,
             http_compression: Some(HttpCompression::new()),
+            per_message_deflate: None,
             cookie: None,
             allow_request: None,
             generate_id: None,

@@ -9,12 +9,13 @@ use parking_lot::{Mutex, RwLock};
 use sockeye_proto::engine::{
     Dialect, Handshake as OpenPacket, PollBody, Session as Machine, Timing, TransportName,
 };
-use sockeye_proto::websocket::{Frame, Opcode};
+use sockeye_proto::websocket::{DeflateAgreement, Frame, Opcode};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::application::Connector;
 use super::clock::Clock;
+use super::deflate;
 use super::driver::Driver;
 use super::handshake::Handshake;
 use super::id::Id;
@@ -187,12 +188,18 @@ impl<C: Connector> Engine<C> {
     }
 
     /// Opens a session over a WebSocket that has just been upgraded.
-    pub(super) fn open_websocket(&self, opening: Opening, Ends { reader, writer, early }: Ends) {
+    pub(super) fn open_websocket(
+        &self,
+        opening: Opening,
+        Ends { reader, writer, early }: Ends,
+        deflate: Option<&DeflateAgreement>,
+    ) {
         let session = self.open(opening, Link::WebSocket(writer));
+        session.lock().deflate = deflate::context(deflate);
         let packet = self.open_packet(&session, TransportName::WebSocket);
         session.send_first(Frame::from_parts(Opcode::Text, &[packet.as_bytes()]));
         self.drive(session, |session, application| {
-            Driver::websocket(session, application, reader, early)
+            Driver::websocket(session, application, reader, early, deflate)
         });
     }
 

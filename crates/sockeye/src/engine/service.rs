@@ -120,7 +120,7 @@ impl<C: Connector> EngineService<C> {
         match self.verify(request, query, upgrade)? {
             Target::New => self.open(request, query, upgrade).await,
             Target::Existing(session) if upgrade => {
-                Ok(UpgradeOffer::of(request)?.join(request, session))
+                Ok(UpgradeOffer::of(request, self.engine.options())?.join(request, session))
             }
             Target::Existing(session) => match request.method {
                 Method::GET => Ok(polling::poll(&session, request).await),
@@ -185,7 +185,8 @@ impl<C: Connector> EngineService<C> {
         if query.revision == Revision::Three && !options.allow_eio3 {
             return Err(ConnectionErrorContext::Protocol(query.revision).into());
         }
-        let offer = if upgrade { Some(UpgradeOffer::of(request)?) } else { None };
+        let offer =
+            if upgrade { Some(UpgradeOffer::of(request, self.engine.options())?) } else { None };
         let id = self.engine.new_id(&handshake).await?;
         let opening = Opening { handshake, id, dialect: Dialect::of(query) };
         if let Some(offer) = offer {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, request};
-use sockeye_proto::websocket::{AcceptKey, HandshakeError, UpgradeRequest, has_token};
+use sockeye_proto::websocket::{
+    AcceptKey, DeflateAgreement, HandshakeError, UpgradeRequest, has_token,
+};
 
 use super::application::Connector;
 use super::body::ResponseBody;
+use super::deflate;
 use super::io::{Ends, Upgrade};
+use super::options::EngineOptions;
 use super::outbox::Outbox;
 use super::refusal::{ConnectionErrorContext, Refusal, refuse_upgrade};
 use super::server::{Engine, Opening};
@@ -22,13 +26,19 @@ use super::session::{Candidate, Session};
 pub(super) struct UpgradeOffer {
     accept: AcceptKey,
     upgrade: Upgrade,
+    deflate: Option<DeflateAgreement>,
 }
 
 impl UpgradeOffer {
-    pub(super) fn of(request: &mut request::Parts) -> Result<Self, Refusal> {
+    pub(super) fn of(
+        request: &mut request::Parts,
+        options: &EngineOptions,
+    ) -> Result<Self, Refusal> {
         let accept = verify(request).map_err(refuse_handshake)?;
+        let settings = options.per_message_deflate.as_ref();
+        let deflate = deflate::negotiate(settings, &request.headers);
         match Upgrade::of(request) {
-            Some(upgrade) => Ok(Self { accept, upgrade }),
+            Some(upgrade) => Ok(Self { accept, upgrade, deflate }),
             None => Err(refuse_without_upgrade()),
         }
     }
@@ -39,14 +49,14 @@ impl UpgradeOffer {
         request: &request::Parts,
         session: Arc<Session>,
     ) -> Response<ResponseBody> {
-        let Self { accept, upgrade } = self;
+        let Self { accept, upgrade, deflate } = self;
         tokio::spawn(async move {
             if let Some(Ends { reader, writer, early }) = upgrade.finish().await {
                 let reader = Some((reader, early));
-                session.offer(Candidate { reader, writer, outbox: Outbox::new() });
+                session.offer(Candidate { reader, writer, outbox: Outbox::new(), deflate });
             }
         });
-        switching_protocols(&request.headers, &accept)
+        switching_protocols(&request.headers, &accept, deflate.as_ref())
     }
 
     /// Opens a session over the WebSocket.
@@ -56,14 +66,14 @@ impl UpgradeOffer {
         engine: &Engine<C>,
         opening: Opening,
     ) -> Response<ResponseBody> {
-        let Self { accept, upgrade } = self;
+        let Self { accept, upgrade, deflate } = self;
         let engine = engine.clone();
         tokio::spawn(async move {
             if let Some(ends) = upgrade.finish().await {
-                engine.open_websocket(opening, ends);
+                engine.open_websocket(opening, ends, deflate.as_ref());
             }
         });
-        switching_protocols(&request.headers, &accept)
+        switching_protocols(&request.headers, &accept, deflate.as_ref())
     }
 }
 
@@ -102,13 +112,21 @@ fn refuse_without_upgrade() -> Refusal {
     Refusal::with_answer(ConnectionErrorContext::TransportHandshake(reason.to_owned()), answer)
 }
 
-fn switching_protocols(request: &HeaderMap, accept: &AcceptKey) -> Response<ResponseBody> {
+fn switching_protocols(
+    request: &HeaderMap,
+    accept: &AcceptKey,
+    deflate: Option<&DeflateAgreement>,
+) -> Response<ResponseBody> {
     let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Ok(accept) = HeaderValue::from_str(accept.as_str()) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    let deflate = deflate.map(|agreement| HeaderValue::from_str(&agreement.to_string()));
+    if let Some(Ok(extension)) = deflate {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, extension);
     }
     if let Some(protocol) = first_protocol(request) {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);

@@ -282,7 +282,7 @@ impl Connection {
                 None
             }
             (None, _) => {
-                let _ = session.send(connect.into_frames(), Delivery::RELIABLE);
+                let _ = session.send(connect, Delivery::RELIABLE);
                 None
             }
         };
@@ -349,7 +349,7 @@ impl Connection {
 fn send_or_give_up(session: &Arc<Session>, packet: Result<Encoded, EncodeError>) {
     match packet {
         // If it cannot be sent, the client is gone.
-        Ok(packet) => drop(session.send(packet.into_frames(), Delivery::RELIABLE)),
+        Ok(packet) => drop(session.send(packet, Delivery::RELIABLE)),
         Err(error) => codec::give_up(session, &error),
     }
 }

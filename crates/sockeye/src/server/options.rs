@@ -6,7 +6,7 @@ use super::client_files::ClientFiles;
 use super::codec::Codec;
 use super::recovery::ConnectionStateRecovery;
 use super::server::Server;
-use crate::engine::{Cors, EngineOptions};
+use crate::engine::{Cors, EngineOptions, PerMessageDeflate};
 
 /// Settings of a [`Server`]. Names and defaults are the reference's, where it has them (S-093).
 #[derive(Clone, Debug)]
@@ -153,6 +153,14 @@ impl ServerBuilder {
     /// nobody uses it.
     pub const fn allow_eio3(mut self, allowed: bool) -> Self {
         self.options.engine.allow_eio3 = allowed;
+        self
+    }
+
+    /// Compresses messages on WebSockets, with clients that offer it: browsers do, and the official
+    /// client for Node if it is told to. Default: nothing is compressed (E-020). What it costs is
+    /// said at [`PerMessageDeflate`].
+    pub const fn per_message_deflate(mut self, settings: PerMessageDeflate) -> Self {
+        self.options.engine.per_message_deflate = Some(settings);
         self
     }
 

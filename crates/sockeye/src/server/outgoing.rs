@@ -2,11 +2,34 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sockeye_proto::socket::{Decoder, Encoded, Payload};
+use sockeye_proto::websocket::Frame;
 
 use super::listeners::{Listener, OutgoingListener};
 use super::recovery::{Recorded, Recovery};
 use super::running::{Panicked, catch};
 use super::socket::Socket;
+use crate::engine::PacketFrames;
+
+/// A packet for one receiver.
+impl PacketFrames for Encoded {
+    fn frames(self) -> impl Iterator<Item = Frame> {
+        self.into_frames()
+    }
+}
+
+/// A packet that may have many.
+impl PacketFrames for &Encoded {
+    fn frames(self) -> impl Iterator<Item = Frame> {
+        Encoded::frames(self).cloned()
+    }
+
+    fn deflated(
+        &self,
+        deflate: impl FnMut(&Frame) -> Option<Frame>,
+    ) -> Option<impl Iterator<Item = (&Frame, &Frame)>> {
+        Some(Encoded::deflated(self, deflate))
+    }
+}
 
 /// An event on its way out, written once, in the forms that its receivers need.
 #[derive(Debug)]

@@ -136,6 +136,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
         self.stream
     }
 
+    /// The stream, and what was read too far.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        (self.stream, self.buffer)
+    }
+
     async fn read_more(&mut self, what: &str) {
         let read = self.stream.read_buf(&mut self.buffer);
         let count = within(format!("the answer to {what}"), read).await.expect("an answer");

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::socket::parser::Translated;
 use crate::socket::{ArgumentWriter, Offset, ParserError, ToArguments, is_reserved_event};
@@ -47,9 +48,16 @@ pub struct Encoded {
     attachments: Vec<Frame>,
     /// What is sent instead of the above.
     custom: Option<Box<Translated>>,
+    /// For each frame what is sent where messages are compressed, from the first time on that it
+    /// is needed. No allocation before.
+    deflated: OnceLock<Box<[Frame]>>,
 }
 
 impl Encoded {
+    const fn new(text: Frame, attachments: Vec<Frame>) -> Self {
+        Self { text, attachments, custom: None, deflated: OnceLock::new() }
+    }
+
     /// The frames, in the order in which they must be sent, with nothing between them.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> {
         let (first, others) = match &self.custom {
@@ -71,10 +79,26 @@ impl Encoded {
     /// The same packet, sent in another form.
     pub(in crate::socket) fn with_translation(mut self, custom: Translated) -> Self {
         self.custom = Some(Box::new(custom));
+        self.deflated = OnceLock::new();
         self
     }
 
-    /// How many bytes are kept with it, in all its forms.
+    /// Each frame, and beside it what is sent where messages are compressed: what `deflate` made of
+    /// it the first time that this was called, or the frame itself if that was nothing.
+    ///
+    /// Who calls it meanwhile waits: a packet is compressed once, for however many receivers.
+    pub fn deflated(
+        &self,
+        deflate: impl FnMut(&Frame) -> Option<Frame>,
+    ) -> impl Iterator<Item = (&Frame, &Frame)> {
+        let mut deflate = deflate;
+        let deflated = self.deflated.get_or_init(|| {
+            self.frames().map(|frame| deflate(frame).unwrap_or_else(|| frame.clone())).collect()
+        });
+        self.frames().zip(deflated)
+    }
+
+    /// How many bytes are kept with it, in all its forms but the compressed one.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
         let custom = self.custom.iter().flat_map(|custom| &custom.frames);
@@ -97,7 +121,7 @@ impl Encoded {
         let list = payload.strip_suffix(b"]").unwrap_or(payload);
         let offset = format!(",\"{offset}\"]");
         let text = Frame::from_parts(Opcode::Text, &[list, offset.as_bytes()]);
-        let packet = Self { text, attachments: self.attachments.clone(), custom: None };
+        let packet = Self::new(text, self.attachments.clone());
         match &self.custom {
             Some(custom) => packet.with_parser(&custom.parser, &custom.namespace),
             None => Ok(packet),
@@ -256,8 +280,7 @@ impl<'a> Encoder<'a> {
             self.prepend(&mut start, itoa::Buffer::new().format(attachments.len()).as_bytes());
         }
         self.prepend(&mut start, &[b'4', kind]);
-        let text = Frame::from_scratch(Opcode::Text, self.scratch, start);
-        Encoded { text, attachments, custom: None }
+        Encoded::new(Frame::from_scratch(Opcode::Text, self.scratch, start), attachments)
     }
 
     fn prepend(&mut self, start: &mut usize, part: &[u8]) {
@@ -369,6 +392,26 @@ mod tests {
         assert_eq!(offered.attachments().collect::<Vec<_>>(), [&[1]]);
         let bare = encoder.event("hi", None, &()).unwrap().with_offset(Offset::new(0)).unwrap();
         assert_eq!(text(&bare), "2[\"hi\",\"~0\"]");
+    }
+
+    #[test]
+    fn a_packet_is_compressed_once() {
+        let mut scratch = Vec::new();
+        let attachment = Value::Binary(Bytes::from_static(&[1, 2]));
+        let encoded = Encoder::new(&mut scratch, "/").event("e", None, &(attachment,)).unwrap();
+        let mut calls = 0;
+        for _ in 0..1000 {
+            let deflated: Vec<_> = encoded
+                .deflated(|frame| {
+                    calls += 1;
+                    (frame.opcode() == Opcode::Text).then(|| Frame::text(b"short"))
+                })
+                .collect();
+            let [text, attachment] = &deflated[..] else { panic!("{deflated:?}") };
+            assert_eq!((text.0.payload()[0], text.1.payload()), (b'4', &b"short"[..]));
+            assert_eq!(attachment.0.as_bytes().as_ptr(), attachment.1.as_bytes().as_ptr());
+        }
+        assert_eq!(calls, 2);
     }
 
     #[test]

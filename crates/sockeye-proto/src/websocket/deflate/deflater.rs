@@ -7,18 +7,13 @@ use super::settings::PerMessageDeflate;
 use super::{KEPT_BYTES, TAIL};
 use crate::websocket::{Frame, HEADROOM};
 
-/// Makes compressed frames: one for all connections of a thread. 380 KB.
+/// Makes compressed frames: one for all connections of a thread. 380 KB, from its first use on.
+#[derive(Default)]
 pub struct Deflater {
-    deflate: Deflate,
+    deflate: Option<Deflate>,
     level: u8,
     /// Room for the header of a frame, then for its payload.
     output: Vec<u8>,
-}
-
-impl Default for Deflater {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl fmt::Debug for Deflater {
@@ -28,17 +23,10 @@ impl fmt::Debug for Deflater {
 }
 
 impl Deflater {
-    /// Allocates all that it needs.
+    /// Allocates nothing yet.
     #[must_use]
-    pub fn new() -> Self {
-        let level = 6;
-        let config = DeflateConfig {
-            level: i32::from(level),
-            // Negative: without the header of zlib.
-            window_bits: -i32::from(super::negotiation::MAX_WINDOW_BITS),
-            ..DeflateConfig::default()
-        };
-        Self { deflate: Deflate::new_with_config(config), level, output: Vec::new() }
+    pub const fn new() -> Self {
+        Self { deflate: None, level: 0, output: Vec::new() }
     }
 
     /// The same message compressed, which must then be sent next in this context.
@@ -62,13 +50,13 @@ impl Deflater {
         if !is_long || !is_plain || !context.reaches(payload.len()) {
             return None;
         }
-        self.prepare(settings.level, context.before(payload.len()))?;
         let most = if context.is_taken_over() {
             payload.len() + FEW_BYTES
         } else {
             payload.len().checked_sub(1)?
         };
-        let length = self.run(payload, most)?;
+        self.prepare(settings.level);
+        let length = self.run(context.before(payload.len()), payload, most)?;
         let body = self.output.get_mut(..HEADROOM + length)?;
         let compressed = Frame::compressed_from_scratch(frame.opcode(), body, HEADROOM)?;
         context.remember(payload);
@@ -82,31 +70,40 @@ impl Deflater {
         }
     }
 
-    fn prepare(&mut self, level: u8, before: &[u8]) -> Option<()> {
-        self.deflate.reset();
-        if level != self.level {
-            self.deflate.set_level(i32::from(level)).ok()?;
-            self.level = level;
+    /// Begins anew.
+    fn prepare(&mut self, level: u8) {
+        let before = std::mem::replace(&mut self.level, level);
+        if let Some(deflate) = &mut self.deflate {
+            deflate.reset();
+            if before == level || deflate.set_level(i32::from(level)).is_ok() {
+                return;
+            }
         }
-        if !before.is_empty() {
-            self.deflate.set_dictionary(before).ok()?;
-        }
-        Some(())
+        self.deflate = Some(Deflate::new_with_config(DeflateConfig {
+            level: i32::from(level),
+            // Negative: without the header of zlib.
+            window_bits: -i32::from(super::negotiation::MAX_WINDOW_BITS),
+            ..DeflateConfig::default()
+        }));
     }
 
-    /// Compresses `payload` into the output, and tells how long it has become. `None`: more than
-    /// `most` bytes.
-    fn run(&mut self, payload: &[u8], most: usize) -> Option<usize> {
+    /// Compresses `payload`, which may refer to what was `before`, into the output, and tells how
+    /// long it has become. `None`: more than `most` bytes.
+    fn run(&mut self, before: &[u8], payload: &[u8], most: usize) -> Option<usize> {
+        let deflate = self.deflate.as_mut()?;
+        if !before.is_empty() {
+            deflate.set_dictionary(before).ok()?;
+        }
         // If the room is full there may be more to come.
         let room = most + TAIL.len() + 1;
         if self.output.len() < HEADROOM + room {
             self.output.resize(HEADROOM + room, 0);
         }
         let output = self.output.get_mut(HEADROOM..HEADROOM + room)?;
-        let status = self.deflate.compress(payload, output, DeflateFlush::SyncFlush);
-        let written = usize::try_from(self.deflate.total_out()).ok()?;
+        let status = deflate.compress(payload, output, DeflateFlush::SyncFlush);
+        let written = usize::try_from(deflate.total_out()).ok()?;
         let is_whole = status == Ok(Status::Ok)
-            && self.deflate.total_in() == payload.len() as u64
+            && deflate.total_in() == payload.len() as u64
             && written < room;
         let length = output.get(..written)?.strip_suffix(&TAIL)?.len();
         is_whole.then_some(length)

@@ -6,19 +6,15 @@ use super::context::DeflateContext;
 use super::{KEPT_BYTES, TAIL};
 use crate::websocket::DecodeError;
 
-/// Inflates messages: one for all connections of a thread. 48 KB, and room for a message.
+/// Inflates messages: one for all connections of a thread. 48 KB from its first use on, and room
+/// for a message.
 ///
 /// See [`Decoder::decode_with`](crate::websocket::Decoder::decode_with).
+#[derive(Default)]
 pub struct Inflater {
-    inflate: Inflate,
+    inflate: Option<Inflate>,
     /// All of it is initialized; a message takes a part of it.
     output: Vec<u8>,
-}
-
-impl Default for Inflater {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl fmt::Debug for Inflater {
@@ -28,11 +24,10 @@ impl fmt::Debug for Inflater {
 }
 
 impl Inflater {
-    /// Allocates all that it needs, but for the room for messages.
+    /// Allocates nothing yet.
     #[must_use]
-    pub fn new() -> Self {
-        let inflate = Inflate::new(false, super::negotiation::MAX_WINDOW_BITS);
-        Self { inflate, output: Vec::new() }
+    pub const fn new() -> Self {
+        Self { inflate: None, output: Vec::new() }
     }
 
     /// Gives back the memory of a large message.
@@ -55,13 +50,15 @@ impl Inflater {
         if payload.is_empty() {
             return Ok(&[]);
         }
-        self.inflate.reset(false);
+        let inflate = self
+            .inflate
+            .get_or_insert_with(|| Inflate::new(false, super::negotiation::MAX_WINDOW_BITS));
+        inflate.reset(false);
         if let Some(context) = context.as_ref().filter(|context| !context.recent().is_empty()) {
-            self.inflate
-                .set_dictionary(context.recent())
-                .map_err(|_| DecodeError::InvalidDeflate)?;
+            inflate.set_dictionary(context.recent()).map_err(|_| DecodeError::InvalidDeflate)?;
         }
-        let mut run = Run { inflater: self, written: 0, limit, announced: payload.len() };
+        let output = &mut self.output;
+        let mut run = Run { inflate, output, written: 0, limit, announced: payload.len() };
         // A final block may end a message; otherwise the end is where what was left out, and an
         // empty final block behind it, are just that.
         if !run.feed(payload)? && !run.feed(&END)? {
@@ -78,7 +75,8 @@ impl Inflater {
 
 /// One message on its way.
 struct Run<'a> {
-    inflater: &'a mut Inflater,
+    inflate: &'a mut Inflate,
+    output: &'a mut Vec<u8>,
     written: usize,
     limit: usize,
     /// Bytes of the message before inflating.
@@ -90,16 +88,16 @@ impl Run<'_> {
     /// final block begins anew (RFC 7692 section 7.2.3.4).
     fn feed(&mut self, mut input: &[u8]) -> Result<bool, DecodeError> {
         loop {
-            let inflate = &mut self.inflater.inflate;
-            let before = (inflate.total_in(), inflate.total_out());
-            let output = room(&mut self.inflater.output, self.written, self.limit, self.announced);
-            let status = inflate
+            let before = (self.inflate.total_in(), self.inflate.total_out());
+            let output = room(self.output, self.written, self.limit, self.announced);
+            let status = self
+                .inflate
                 .decompress(input, output, InflateFlush::SyncFlush)
                 .map_err(|_| DecodeError::InvalidDeflate)?;
             let is_full = self.advance(&mut input, before)?;
             match status {
                 Status::StreamEnd if input.is_empty() => return Ok(true),
-                Status::StreamEnd => self.inflater.inflate.reset(false),
+                Status::StreamEnd => self.inflate.reset(false),
                 Status::Ok | Status::BufError if is_full => {}
                 Status::Ok | Status::BufError if input.is_empty() => return Ok(false),
                 Status::Ok | Status::BufError => return Err(DecodeError::InvalidDeflate),
@@ -109,15 +107,14 @@ impl Run<'_> {
 
     /// Steps over what was used and written since `before`. `true` if there is no room left.
     fn advance(&mut self, input: &mut &[u8], before: (u64, u64)) -> Result<bool, DecodeError> {
-        let inflate = &self.inflater.inflate;
-        let used = usize::try_from(inflate.total_in() - before.0).unwrap_or(usize::MAX);
+        let used = usize::try_from(self.inflate.total_in() - before.0).unwrap_or(usize::MAX);
         *input = input.get(used..).unwrap_or_default();
-        self.written += usize::try_from(inflate.total_out() - before.1).unwrap_or(usize::MAX);
+        self.written += usize::try_from(self.inflate.total_out() - before.1).unwrap_or(usize::MAX);
         if self.written > self.limit {
             let size = (self.limit as u64).saturating_add(1);
             return Err(DecodeError::TooLarge { size, limit: self.limit });
         }
-        Ok(self.written == self.inflater.output.len())
+        Ok(self.written == self.output.len())
     }
 }
 

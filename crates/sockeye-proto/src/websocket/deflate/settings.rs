@@ -6,9 +6,9 @@ use super::negotiation::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 ///
 /// *Memory for each connection*: as good as nothing, unless context is taken over; see
 /// [`context_bytes`](Self::context_bytes). *For each thread* that serves connections: 380 KB for
-/// compressing and 50 KB for inflating, from the first time on. *Time*: about 15 µs for a JSON
-/// event of 1 KiB, against 1 µs for sending it plain; an event that goes to many is compressed
-/// once, unless context is taken over.
+/// compressing and 50 KB for inflating, from the first time on. *Time*: 18 µs for a JSON event of
+/// 1 KiB, which becomes 0.3 KiB; sending it plain takes 4 µs. An event that goes to many is
+/// compressed once, unless context is taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PerMessageDeflate {
@@ -45,13 +45,14 @@ impl PerMessageDeflate {
     }
 
     /// How hard to try, from 1, the fastest, to 9, the smallest. Default 6. At 1 an event takes
-    /// half the time, and a third more bytes.
+    /// less than half the time, and a third more bytes.
+    ///
+    /// # Panics
+    /// If it is 0 or above 9.
+    #[track_caller]
     pub const fn level(mut self, level: u8) -> Self {
-        self.level = match level {
-            0 => 1,
-            1..=9 => level,
-            _ => 9,
-        };
+        assert!(matches!(level, 1..=9), "a level of compression is from 1 to 9");
+        self.level = level;
         self
     }
 
@@ -92,9 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_out_of_range_is_brought_into_it() {
-        let level = |level| PerMessageDeflate::new().level(level).level;
-        assert_eq!([0, 1, 9, 10, 255].map(level), [1, 1, 9, 9, 9]);
+    fn a_context_is_a_power_of_two() {
         let bits = |bytes| PerMessageDeflate::new().context_bytes(bytes).context_bits;
         assert_eq!([0, 256, 511, 512, 1023].map(bits), [9; 5]);
         assert_eq!([4095, 4096, 32_767, 32_768, usize::MAX].map(bits), [11, 12, 14, 15, 15]);

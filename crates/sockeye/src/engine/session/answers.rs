@@ -10,6 +10,7 @@ use sockeye_proto::websocket::Frame;
 use tokio::sync::oneshot;
 
 use super::{Candidate, Link, Session, State};
+use crate::engine::deflate;
 use crate::engine::io::{self, Writer};
 use crate::engine::outbox::Outbox;
 
@@ -146,6 +147,8 @@ impl Session {
         let queued = std::mem::replace(&mut state.outbox, candidate.outbox);
         state.outbox.append(queued);
         state.link = Link::WebSocket(candidate.writer);
+        // What was queued for a poll goes out plain.
+        state.deflate = deflate::context(candidate.deflate.as_ref());
         self.flush_or_hold(state);
     }
 
@@ -165,6 +168,7 @@ impl Session {
             state.last_words = queued;
         }
         state.candidate = None;
+        state.deflate = None;
         if let Some(Post::Arriving(reader)) = state.post.take().map(|post| *post) {
             reader.wake();
         }

@@ -16,6 +16,7 @@ use sockeye_proto::engine::{
 use sockeye_proto::websocket::{CloseCode, Frame};
 
 use super::cork;
+use super::deflate::{self, PacketFrames};
 use super::handshake::Handshake;
 use super::id::Id;
 use super::server::Shared;
@@ -133,7 +134,7 @@ impl Session {
     /// # Errors
     /// See [`SendError`].
     pub fn send_text(self: &Arc<Self>, text: &str) -> Result<(), SendError> {
-        self.send([Frame::from_parts(TEXT, &[b"4", text.as_bytes()])], Delivery::RELIABLE)
+        self.send(Frame::from_parts(TEXT, &[b"4", text.as_bytes()]), Delivery::RELIABLE)
     }
 
     /// Queues a binary message, and writes it if the connection takes it now.
@@ -141,7 +142,7 @@ impl Session {
     /// # Errors
     /// See [`SendError`].
     pub fn send_binary(self: &Arc<Self>, data: &[u8]) -> Result<(), SendError> {
-        self.send([Frame::binary(data)], Delivery::RELIABLE)
+        self.send(Frame::binary(data), Delivery::RELIABLE)
     }
 
     /// Ends the session (`forced close`), after what is queued was sent.
@@ -182,7 +183,7 @@ impl Session {
     /// Queues the frames of one packet, with nothing between them.
     pub(crate) fn send(
         self: &Arc<Self>,
-        frames: impl IntoIterator<Item = Frame>,
+        packet: impl PacketFrames,
         delivery: Delivery,
     ) -> Result<(), SendError> {
         let mut state = self.lock();
@@ -195,16 +196,26 @@ impl Session {
         if state.outbox.bytes() > self.shared.options.max_buffered_bytes {
             self.make_room(&mut state)?;
         }
-        for frame in frames {
-            let frame = self.dialect.frame(frame);
-            if delivery.compress {
-                state.outbox.push_compressible(frame);
-            } else {
-                state.outbox.push(frame);
-            }
-        }
+        self.queue(&mut state, packet, delivery);
         self.flush_or_hold(&mut state);
         Ok(())
+    }
+
+    fn queue(&self, state: &mut State, packet: impl PacketFrames, delivery: Delivery) {
+        let State { outbox, deflate, .. } = state;
+        if let Some(context) = deflate.as_deref_mut().filter(|_| delivery.compress)
+            && let Some(settings) = &self.shared.options.per_message_deflate
+        {
+            return deflate::push(packet, &self.dialect, settings, context, outbox);
+        }
+        for frame in packet.frames() {
+            let frame = self.dialect.frame(frame);
+            if delivery.compress {
+                outbox.push_compressible(frame);
+            } else {
+                outbox.push(frame);
+            }
+        }
     }
 
     /// Sends a frame that is no message: the OPEN packet.

@@ -1,6 +1,6 @@
 use sockeye_proto::Moment;
 use sockeye_proto::engine::{CloseDetail, CloseReason, Link as LinkName, Session as Machine};
-use sockeye_proto::websocket::CloseCode;
+use sockeye_proto::websocket::{CloseCode, DeflateAgreement, DeflateContext};
 
 use super::{PollReply, Post};
 use crate::engine::io::{Reader, Writer};
@@ -13,6 +13,8 @@ pub(in crate::engine) struct State {
     pub(in crate::engine) machine: Machine,
     pub(in crate::engine) outbox: Outbox,
     pub(in crate::engine) link: Link,
+    /// For the messages on a WebSocket where compression was agreed on.
+    pub(in crate::engine) deflate: Option<Box<DeflateContext>>,
     pub(in crate::engine) candidate: Option<Box<Candidate>>,
     /// A POST that is going on.
     pub(in crate::engine) post: Option<Box<Post>>,
@@ -58,6 +60,16 @@ pub(in crate::engine) struct Candidate {
     pub(in crate::engine) reader: Option<(Reader, Vec<u8>)>,
     pub(in crate::engine) writer: Writer,
     pub(in crate::engine) outbox: Outbox,
+    pub(in crate::engine) deflate: Option<DeflateAgreement>,
+}
+
+impl Candidate {
+    /// The driver's end with bytes that came early, and what to know to read from it; once.
+    pub(in crate::engine) fn take_reader(
+        &mut self,
+    ) -> Option<(Reader, Vec<u8>, Option<DeflateAgreement>)> {
+        self.reader.take().map(|(reader, early)| (reader, early, self.deflate))
+    }
 }
 
 impl State {
@@ -66,6 +78,7 @@ impl State {
             machine,
             outbox: Outbox::new(),
             link,
+            deflate: None,
             candidate: None,
             post: None,
             ended: None,

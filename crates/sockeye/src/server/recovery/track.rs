@@ -81,7 +81,7 @@ impl Track {
         let mut state = self.state.lock();
         state.enter(socket);
         // If it cannot be sent, the client is gone.
-        let _ = socket.session().send(connect.into_frames(), Delivery::RELIABLE);
+        let _ = socket.session().send(connect, Delivery::RELIABLE);
         drop(state);
         self.recovery.remember(self);
     }
@@ -102,9 +102,9 @@ impl Track {
         let session = socket.session();
         for recorded in missed {
             // What cannot be sent now is kept, and can be sent the next time.
-            let _ = session.send(recorded.packet().frames().cloned(), Delivery::RELIABLE);
+            let _ = session.send(recorded.packet(), Delivery::RELIABLE);
         }
-        let _ = session.send(connect.into_frames(), Delivery::RELIABLE);
+        let _ = session.send(connect, Delivery::RELIABLE);
         let before = state.enter(socket);
         drop(state);
         if let Place::Connected(session) = before {
@@ -138,7 +138,7 @@ impl Track {
         let sent = match &state.place {
             Place::Lost => return Err(EmitError::Disconnected),
             Place::Away(_) => Err(SendError::Closed),
-            Place::Connected(session) => session.send(event.packet().frames().cloned(), delivery),
+            Place::Connected(session) => session.send(event.packet(), delivery),
         };
         match sent {
             Err(SendError::NotWritable) => return Err(SendError::NotWritable.into()),

@@ -82,7 +82,7 @@ impl Socket {
         if self.change(Standing::Connected, leaving) {
             match self.0.namespace.encode_disconnect() {
                 // If it cannot be sent, the client knows already.
-                Ok(packet) => drop(self.0.session.send(packet.into_frames(), Delivery::RELIABLE)),
+                Ok(packet) => drop(self.0.session.send(packet, Delivery::RELIABLE)),
                 Err(error) => codec::give_up(&self.0.session, &error),
             }
             self.0.session.wake();

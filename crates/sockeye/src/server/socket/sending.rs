@@ -1,13 +1,12 @@
 //! What is sent to a client, and what it answers.
 
 use sockeye_proto::socket::{
-    AcknowledgementId, Arguments, Encoded, FromArguments, OwnedArguments, ToArguments,
+    AcknowledgementId, Arguments, FromArguments, OwnedArguments, ToArguments,
 };
-use sockeye_proto::websocket::Frame;
 use tokio::sync::oneshot;
 
 use super::Socket;
-use crate::engine::Delivery;
+use crate::engine::{Delivery, PacketFrames};
 use crate::server::acknowledgement::AwaitAcknowledgement;
 use crate::server::error::EmitError;
 use crate::server::outgoing::OutgoingEvent;
@@ -56,7 +55,7 @@ impl Socket {
         let event = OutgoingEvent::new(self.0.namespace.encode_event(event, None, arguments)?);
         self.show(&event);
         match &self.0.track {
-            None => self.transmit(event.into_packet().into_frames(), delivery),
+            None => self.transmit(event.into_packet(), delivery),
             Some(_) => self.deliver(&event, delivery),
         }
     }
@@ -84,7 +83,7 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         match &self.0.track {
-            None => Ok(self.0.session.send(event.packet().frames().cloned(), delivery)?),
+            None => Ok(self.0.session.send(event.packet(), delivery)?),
             Some(track) => track.deliver(event.recorded(track.recovery()), delivery),
         }
     }
@@ -104,22 +103,14 @@ impl Socket {
         values: &A,
     ) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.transmit(packet.into_frames(), Delivery::RELIABLE)
+        self.transmit(packet, Delivery::RELIABLE)
     }
 
-    fn transmit(
-        &self,
-        frames: impl IntoIterator<Item = Frame>,
-        delivery: Delivery,
-    ) -> Result<(), EmitError> {
+    fn transmit(&self, packet: impl PacketFrames, delivery: Delivery) -> Result<(), EmitError> {
         if !self.is_connected() {
             return Err(EmitError::Disconnected);
         }
-        Ok(self.0.session.send(frames, delivery)?)
-    }
-
-    fn transmit_shared(&self, packet: &Encoded, delivery: Delivery) -> Result<(), EmitError> {
-        self.transmit(packet.frames().cloned(), delivery)
+        Ok(self.0.session.send(packet, delivery)?)
     }
 
     /// The client's answer.
@@ -148,7 +139,7 @@ impl Socket {
         if let Err(error) = self.expect_answer(id, sender) {
             return AwaitAcknowledgement::failed(error);
         }
-        if let Err(error) = self.transmit_shared(event.packet(), delivery) {
+        if let Err(error) = self.transmit(event.packet(), delivery) {
             self.give_up(id);
             return AwaitAcknowledgement::failed(error);
         }
