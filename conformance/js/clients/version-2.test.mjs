@@ -1,3 +1,4 @@
+import { version2 } from "./all.mjs";
 import { runScript } from "./script/script.mjs";
 
-runScript({ name: "socket.io-client 2", driver: "node clients/driver.mjs socket.io-client-2", revision: 3, flags: ["--eio3"] });
+runScript(version2);

@@ -1,3 +1,4 @@
+import { version3 } from "./all.mjs";
 import { runScript } from "./script/script.mjs";
 
-runScript({ name: "socket.io-client 3", driver: "node clients/driver.mjs socket.io-client-3", revision: 4 });
+runScript(version3);

@@ -1,3 +1,4 @@
+import { version4 } from "./all.mjs";
 import { runScript } from "./script/script.mjs";
 
-runScript({ name: "socket.io-client 4", driver: "node clients/driver.mjs socket.io-client", revision: 4 });
+runScript(version4);
