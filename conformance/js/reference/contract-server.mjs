@@ -1,6 +1,6 @@
 // The contract server, written with the official `socket.io` package.
 //
-//   node reference/contract-server.mjs --port N [--recovery] [--eio3] [--deflate | --deflate-context]
+//   node reference/contract-server.mjs --port N [--recovery] [--eio3] [--parser msgpack] [--deflate | --deflate-context]
 //
 // It exists to prove the suites: a case is right only if it passes against this server too.
 
@@ -8,18 +8,20 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
+import msgpack from "socket.io-msgpack-parser";
 
 const { values: args } = parseArgs({
   options: {
     port: { type: "string" },
     recovery: { type: "boolean", default: false },
     eio3: { type: "boolean", default: false },
+    parser: { type: "string" },
     deflate: { type: "boolean", default: false },
     "deflate-context": { type: "boolean", default: false },
   },
 });
-if (!args.port) {
-  console.error("usage: contract-server.mjs --port N [--recovery] [--eio3] [--deflate | --deflate-context]");
+if (!args.port || ![undefined, "msgpack"].includes(args.parser)) {
+  console.error("usage: contract-server.mjs --port N [--recovery] [--eio3] [--parser msgpack] [--deflate | --deflate-context]");
   process.exit(2);
 }
 
@@ -31,6 +33,7 @@ const io = new Server(http, {
   connectTimeout: 1000,
   cors: { origin: "*" },
   allowEIO3: args.eio3,
+  ...(args.parser && { parser: msgpack }),
   ...(args.deflate && { perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true } }),
   ...(args["deflate-context"] && { perMessageDeflate: true }),
   ...(args.recovery && { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } }),

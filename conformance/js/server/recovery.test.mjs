@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { io } from "socket.io-client";
 import { CuttingProxy } from "../support/cutting.mjs";
+import { chosen } from "../support/parser.mjs";
 import { ways } from "../support/peer.mjs";
 import { Random } from "../support/random.mjs";
 import { contractServer } from "../support/suite.mjs";
@@ -97,13 +98,14 @@ class Lane {
   async open() {
     this.#proxy = new CuttingProxy(this.#server.port);
     const port = await this.#proxy.listen();
-    this.sender = io(this.#server.url, { transports: ["websocket"], forceNew: true });
+    this.sender = io(this.#server.url, { transports: ["websocket"], forceNew: true, ...chosen.options });
     this.receiver = io(`http://127.0.0.1:${port}`, {
       transports: this.#way.transports,
       forceNew: true,
       reconnectionDelayMax: 20,
       randomizationFactor: 0,
       timeout: 1000,
+      ...chosen.options,
     });
     this.#hurry();
     this.receiver.on("connect", () => this.#connected());

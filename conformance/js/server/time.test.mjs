@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Manager } from "socket.io-client";
 import { Clients, ways } from "../support/peer.mjs";
+import { chosen } from "../support/parser.mjs";
 import { contractServer } from "../support/suite.mjs";
 import { TIMEOUT, within } from "../support/wait.mjs";
 
@@ -52,13 +53,13 @@ describe("time", { concurrency: true }, () => {
 
   for (const [what, packets] of [
     ["joins no namespace", []],
-    ["was refused by the only one it asked for", ["0/auth,"]],
+    ["was refused by the only one it asked for", [{ type: 0, nsp: "/auth" }]],
   ]) {
     overAllWays(`S-022 a connection that ${what} is closed`, async (clients, way) => {
       const { transports } = clients.way;
-      const manager = new Manager(server.url, { transports, reconnection: false, autoConnect: false });
+      const manager = new Manager(server.url, { transports, reconnection: false, autoConnect: false, ...chosen.options });
       const closed = new Promise((resolve) => manager.once("close", resolve));
-      manager.open(() => packets.forEach((packet) => manager.engine.send(packet)));
+      manager.open(() => packets.forEach((packet) => manager._packet(packet)));
       const started = performance.now();
       assert.equal(await within(TIMEOUT, `the end of the idle connection over ${way}`, closed), "transport close", way);
       assert.ok(performance.now() - started > 900, `not before connectTimeout, over ${way}`);

@@ -1,6 +1,7 @@
 // One socket of the official client, with a mailbox for all that happens to it.
 
 import { io } from "socket.io-client";
+import { chosen } from "./parser.mjs";
 import { Mailbox, TIMEOUT, eventually, within } from "./wait.mjs";
 
 export class Peer {
@@ -109,9 +110,10 @@ export const ways = [
 export class Clients {
   #opened = [];
 
-  constructor(url, way) {
+  constructor(url, way, parser = chosen) {
     this.url = url;
     this.way = way;
+    this.parser = parser;
   }
 
   /** A new connection, not awaited. `options` are those of the official client. */
@@ -120,6 +122,7 @@ export class Clients {
       transports: this.way.transports,
       forceNew: true,
       reconnection: false,
+      ...this.parser.options,
       ...options,
     });
     this.#opened.push(socket);

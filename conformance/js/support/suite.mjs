@@ -2,15 +2,16 @@
 
 import { after, afterEach, before, describe } from "node:test";
 import { Clients, ways } from "./peer.mjs";
+import { chosen } from "./parser.mjs";
 import { ServerProcess, freePort } from "./process.mjs";
 
 /** A contract server for the cases inside the current `describe`; `flags` are added to its command line. */
-export function contractServer(flags = []) {
+export function contractServer(flags = [], parser = chosen) {
   const server = { url: null, port: null, process: null };
   before(async () => {
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
-    server.process = new ServerProcess([commandLine(), "--port", server.port, ...flags].join(" "), { ready: /^ready\r?$/m });
+    server.process = new ServerProcess([commandLine(), "--port", server.port, ...parser.flags, ...flags].join(" "), { ready: /^ready\r?$/m });
     await server.process.start();
   });
   afterEach(() => server.process?.checkAlive());
@@ -19,12 +20,12 @@ export function contractServer(flags = []) {
 }
 
 /** Runs the cases over polling, websocket, and an upgrade; what they opened is closed after each. */
-export function overEachWay(title, cases) {
+export function overEachWay(title, cases, { parser = chosen } = {}) {
   describe(title, () => {
-    const server = contractServer();
+    const server = contractServer([], parser);
     for (const way of ways) {
       describe(`over ${way.name}`, () => {
-        const clients = new Clients(null, way);
+        const clients = new Clients(null, way, parser);
         before(() => (clients.url = server.url));
         afterEach(() => clients.closeAll());
         cases({ clients, way, server });
