@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use sockeye::engine::{
-    Application, CloseDetail, CloseReason, Engine, EngineOptions, Message, SendError, Session,
+    Application, CloseDetail, CloseReason, Engine, EngineOptions, InitialPacket, Message,
+    SendError, Session,
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -406,4 +407,79 @@ async fn a_websocket_of_revision_3_has_typed_binary_and_pings() {
     client.send("5").await;
     client.send("4a").await;
     client.expect("4a").await;
+}
+
+/// E-009: it comes with the handshake, before anything that the application sends.
+#[tokio::test]
+async fn an_initial_packet_comes_with_the_handshake() {
+    for (packet, four, three) in [
+        (InitialPacket::text("wélcome"), "\u{1e}4wélcome", "8:4wélcome"),
+        (InitialPacket::binary(&[1, 2]), "\u{1e}bAQI=", "6:b4AQI="),
+        (InitialPacket::text(""), "\u{1e}4", "1:4"),
+    ] {
+        let mut options = with_eio3();
+        options.initial_packet = Some(packet);
+        let served = serve(options).await;
+        let mut http = Http::open(served.address).await;
+        for (query, end) in [("EIO=4", four), ("EIO=3&b64=1", three)] {
+            let open = http.get(&format!("/engine.io/?transport=polling&{query}")).await;
+            let packet = open.body.strip_suffix(end).expect("the packet at the end");
+            assert!(packet.ends_with("\"maxPayload\":1000000}"), "{packet}");
+        }
+        let mut client = served.client().await;
+        match end_of(four) {
+            Some(text) => drop(client.expect(text).await),
+            None => client.expect_binary(&[1, 2]).await,
+        }
+        client.expect_nothing().await;
+    }
+    let mut options = with_eio3();
+    options.initial_packet = Some(InitialPacket::binary(&[1, 2]));
+    let served = serve(options).await;
+    let mut http = Http::open(served.address).await;
+    let open = http.get("/engine.io/?transport=polling").await;
+    assert_eq!(open.header("content-type"), Some("application/octet-stream"));
+    assert!(open.bytes.ends_with(b"\x01\x03\xff\x04\x01\x02"), "{:?}", open.bytes);
+}
+
+/// The text packet behind the separator, if it is one.
+fn end_of(payload: &str) -> Option<&str> {
+    payload.strip_prefix('\u{1e}').filter(|packet| packet.starts_with('4'))
+}
+
+/// E-003, E-018, E-019.
+#[tokio::test]
+async fn the_handshake_names_the_upgrades_that_are_allowed() {
+    for (websocket, allow_upgrades, upgrades) in
+        [(true, true, "[\"websocket\"]"), (true, false, "[]"), (false, true, "[]")]
+    {
+        let mut options = EngineOptions::default();
+        (options.websocket, options.allow_upgrades) = (websocket, allow_upgrades);
+        let served = serve(options).await;
+        let mut http = Http::open(served.address).await;
+        let open = http.get("/engine.io/?EIO=4&transport=polling").await;
+        assert!(open.body.contains(&format!("\"upgrades\":{upgrades},")), "{}", open.body);
+        let mut socket = Http::open(served.address).await;
+        let answer = socket.upgrade_with("/engine.io/?EIO=4&transport=websocket", &[]).await;
+        if websocket {
+            let open = socket.receive_until("}").await;
+            assert!(open.contains("\"upgrades\":[],"), "{open}");
+        } else {
+            assert_eq!(answer.status, 400);
+        }
+    }
+}
+
+/// An upgrade that is not allowed is closed, and the session goes on.
+#[tokio::test]
+async fn an_upgrade_that_is_not_allowed_is_closed() {
+    let mut options = EngineOptions::default();
+    options.allow_upgrades = false;
+    let served = serve(options).await;
+    let mut polling = served.polling().await;
+    let stream = TcpStream::connect(served.address).await.expect("the server listens");
+    let mut client = Client::upgrading(stream, "/engine.io/", &polling.sid).await;
+    client.expect_close().await;
+    polling.post("4a").await;
+    assert_eq!(polling.poll().await, "4a");
 }

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 use sockeye::engine::{
     Application, CloseDetail, CloseReason, Connector, Engine, EngineOptions, EngineService,
-    Message, SendError, Session,
+    HeadersHook, Message, SendError, Session,
 };
 use tokio::net::TcpListener;
 use tower_service::Service;
@@ -28,6 +28,7 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>) {
     let mut options = EngineOptions::default();
     options.ping_interval = Duration::from_millis(500);
     options.max_http_buffer_size = 100;
+    options.initial_headers = Some(HeadersHook::new(|headers, _| set_cookies(headers)));
     let last_post = LastPost::default();
     let known = Arc::clone(&last_post);
     let engine = Engine::new(options, move |session: &Arc<Session>| {
@@ -82,7 +83,8 @@ fn json_of(headers: &HeaderMap) -> String {
 /// The engine's body, or none.
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// What the engine has no hook for: refusals, cookies, and a look at the requests.
+/// What the engine has no hook for: refusals that are 403 also on upgrades, and a look at requests
+/// before they are answered.
 struct Wrapped<C> {
     service: EngineService<C>,
     last_post: LastPost,
@@ -110,15 +112,8 @@ impl<C: Connector> Service<Request<Incoming>> for Wrapped<C> {
         if request.method() == Method::POST {
             self.last_post.lock().clone_from(request.headers());
         }
-        let is_handshake = !has_parameter(&request, "sid");
         let response = self.service.call(request);
-        Box::pin(async move {
-            let mut response = response.await?.map(BodyExt::boxed_unsync);
-            if is_handshake {
-                set_cookies(response.headers_mut());
-            }
-            Ok(response)
-        })
+        Box::pin(async move { Ok(response.await?.map(BodyExt::boxed_unsync)) })
     }
 }
 

@@ -1,13 +1,16 @@
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_LENGTH, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 
 use super::body::ResponseBody;
+use super::caught::{Panicked, catch};
 
 /// Which pages of other origins may use the server, in the manner of the reference's `cors`
 /// option (E-048).
@@ -35,6 +38,18 @@ pub enum AllowedOrigins {
     Mirror,
     /// These, compared exactly, such as `https://example.com`.
     List(Vec<String>),
+    /// Those to which a function says yes: see [`Cors::matching`].
+    Matching(OriginTest),
+}
+
+/// Says which origins are allowed.
+#[derive(Clone)]
+pub struct OriginTest(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for OriginTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OriginTest").finish_non_exhaustive()
+    }
 }
 
 impl Cors {
@@ -53,6 +68,29 @@ impl Cors {
     /// Allows any origin, without cookies.
     pub const fn any() -> Self {
         Self::new(AllowedOrigins::Any)
+    }
+
+    /// Allows the origins to which `allows` says yes; it is asked about each request that has one,
+    /// and a panic says no.
+    ///
+    /// ```
+    /// use sockeye::Cors;
+    ///
+    /// let cors = Cors::matching(|origin| origin.ends_with(".example.com"));
+    /// ```
+    pub fn matching(allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(AllowedOrigins::Matching(OriginTest(Arc::new(allows))))
+    }
+
+    /// The methods that are allowed, with commas between. Default
+    /// `GET,HEAD,PUT,PATCH,POST,DELETE`, as the reference's, of which GET and POST are needed.
+    ///
+    /// # Panics
+    /// If a character is not allowed in a header.
+    #[track_caller]
+    pub fn methods(mut self, names: &str) -> Self {
+        self.methods = header_value(names);
+        self
     }
 
     /// Whether cookies and client certificates may be sent. Default false.
@@ -104,7 +142,6 @@ impl Cors {
         if let Some(age) = self.max_age {
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(age.as_secs()));
         }
-        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         response
     }
 
@@ -116,7 +153,7 @@ impl Cors {
                 let any = HeaderValue::from_static("*");
                 response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, any);
             }
-            AllowedOrigins::Mirror | AllowedOrigins::List(_) => {
+            AllowedOrigins::Mirror | AllowedOrigins::List(_) | AllowedOrigins::Matching(_) => {
                 response.append(VARY, HeaderValue::from_static("Origin"));
                 if let Some(origin) = origin.filter(|origin| self.allows(origin)) {
                     response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -137,6 +174,13 @@ impl Cors {
             AllowedOrigins::Any | AllowedOrigins::Mirror => true,
             AllowedOrigins::List(list) => {
                 list.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+            }
+            AllowedOrigins::Matching(OriginTest(allows)) => {
+                let Ok(origin) = origin.to_str() else { return false };
+                catch(|| allows(origin)).unwrap_or_else(|Panicked(message)| {
+                    tracing::error!(message, "a test of origins panicked; the origin is refused");
+                    false
+                })
             }
         }
     }

@@ -22,6 +22,7 @@ mod driver;
 mod handshake;
 mod hooks;
 mod id;
+mod initial_packet;
 mod io;
 mod new_id;
 mod options;
@@ -39,11 +40,12 @@ pub use application::{Application, Connector};
 pub use body::{Never, ResponseBody};
 pub use compression::HttpCompression;
 pub use cookie::{SameSite, SessionCookie};
-pub use cors::{AllowedOrigins, Cors};
+pub use cors::{AllowedOrigins, Cors, OriginTest};
 pub use handshake::{Handshake, RemoteAddress};
 pub use hooks::{
     AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook, IdGenerationError, RequestRefused,
 };
+pub use initial_packet::InitialPacket;
 pub use options::EngineOptions;
 pub use refusal::{ConnectionError, ConnectionErrorContext};
 pub use server::Engine;

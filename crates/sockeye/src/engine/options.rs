@@ -6,6 +6,7 @@ use super::compression::HttpCompression;
 use super::cookie::SessionCookie;
 use super::cors::Cors;
 use super::hooks::{AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook};
+use super::initial_packet::InitialPacket;
 
 /// Settings of the Engine.IO layer. Names and defaults are the reference's (section 1.2).
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct EngineOptions {
     pub body_timeout: Duration,
     /// Which pages of other origins may use the server. Default: none (E-024).
     pub cors: Option<Cors>,
+    /// A message that every session begins with. Default: none (E-009).
+    pub initial_packet: Option<InitialPacket>,
     /// How the answers to polls are compressed; `None`: not at all. Default: those of 1024 bytes and
     /// more (E-021, E-049).
     pub http_compression: Option<HttpCompression>,
@@ -84,6 +87,7 @@ impl Default for EngineOptions {
             allow_eio3: false,
             body_timeout: Duration::from_secs(30),
             cors: None,
+            initial_packet: None,
             http_compression: Some(HttpCompression::new()),
             per_message_deflate: None,
             cookie: None,
@@ -93,5 +97,25 @@ impl Default for EngineOptions {
             headers: None,
             connection_error: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Section 1.2.
+    #[test]
+    fn the_defaults_are_the_references() {
+        let options = EngineOptions::default();
+        assert_eq!(options.path, "/engine.io");
+        assert_eq!(options.ping_interval, Duration::from_millis(25_000));
+        assert_eq!(options.ping_timeout, Duration::from_millis(20_000));
+        assert_eq!(options.upgrade_timeout, Duration::from_millis(10_000));
+        assert_eq!(options.max_http_buffer_size, 1_000_000);
+        assert!(options.polling && options.websocket && options.allow_upgrades);
+        assert!(!options.allow_eio3 && options.cors.is_none() && options.cookie.is_none());
+        assert_eq!(options.http_compression, Some(HttpCompression::new().threshold(1024)));
+        assert!(options.allow_request.is_none() && options.initial_packet.is_none());
     }
 }

@@ -180,9 +180,12 @@ impl<C: Connector> Engine<C> {
     /// Opens a session over polling; the body that answers the GET.
     pub(super) fn open_polling(&self, opening: Opening) -> PollBody {
         let session = self.open(opening, Link::Polling(None));
-        let mut payload = session.dialect().encoder(false);
-        payload.push_text(self.open_packet(&session, TransportName::Polling).as_bytes());
-        let body = session.dialect().finish(payload);
+        let first = self.first_frames(&session, TransportName::Polling);
+        let dialect = session.dialect();
+        let binary = first.iter().any(|frame| frame.opcode() == Opcode::Binary);
+        let mut payload = dialect.encoder(binary);
+        first.iter().for_each(|frame| payload.push(frame));
+        let body = dialect.finish(payload);
         self.drive(session, Driver::polling);
         body
     }
@@ -196,8 +199,8 @@ impl<C: Connector> Engine<C> {
     ) {
         let session = self.open(opening, Link::WebSocket(writer));
         session.lock().deflate = deflate::context(deflate);
-        let packet = self.open_packet(&session, TransportName::WebSocket);
-        session.send_first(Frame::from_parts(Opcode::Text, &[packet.as_bytes()]));
+        let first = self.first_frames(&session, TransportName::WebSocket);
+        session.send_first(first);
         self.drive(session, |session, application| {
             Driver::websocket(session, application, reader, early, deflate)
         });
@@ -236,6 +239,14 @@ impl<C: Connector> Engine<C> {
             Some(application) => drop(tokio::spawn(driver(session, application))),
             None => session.abandon(),
         }
+    }
+
+    /// What a session begins with, in its dialect.
+    fn first_frames(&self, session: &Session, transport: TransportName) -> Vec<Frame> {
+        let open = Frame::text(self.open_packet(session, transport).as_bytes());
+        let initial = self.options().initial_packet.as_ref();
+        let initial = initial.map(|packet| session.dialect().frame(packet.frame().clone()));
+        std::iter::once(open).chain(initial).collect()
     }
 
     fn open_packet(&self, session: &Session, transport: TransportName) -> String {

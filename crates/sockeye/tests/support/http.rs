@@ -124,6 +124,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
         Response { status, body: String::new(), bytes: Vec::new(), head }
     }
 
+    /// Reads on until this text has come, of whatever protocol; all that came up to it.
+    pub(crate) async fn receive_until(&mut self, text: &str) -> String {
+        let end = loop {
+            match find(&self.buffer, text.as_bytes()) {
+                Some(start) => break start + text.len(),
+                None => self.read_more(text).await,
+            }
+        };
+        String::from_utf8_lossy(&self.buffer.drain(..end).collect::<Vec<_>>()).into_owned()
+    }
+
     /// Awaits the end of the connection; nothing else may come.
     pub(crate) async fn expect_end(&mut self) {
         let read = self.stream.read_buf(&mut self.buffer);

@@ -218,10 +218,11 @@ impl Session {
         }
     }
 
-    /// Sends a frame that is no message: the OPEN packet.
-    pub(super) fn send_first(self: &Arc<Self>, frame: Frame) {
+    /// Sends what comes before everything else, in the session's dialect: the OPEN packet, and what is
+    /// to come with it.
+    pub(super) fn send_first(self: &Arc<Self>, frames: Vec<Frame>) {
         let mut state = self.lock();
-        state.outbox.push(frame);
+        frames.into_iter().for_each(|frame| state.outbox.push(frame));
         self.flush(&mut state);
     }
 
