@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye::{Data, OwnedArguments, Server, Socket, Value};
+use sockeye::{ConnectionStateRecovery, Data, OwnedArguments, Server, Socket, Value};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -22,10 +22,16 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve() -> std::io::Result<()> {
-    let io = Server::builder()
+    let mut builder = Server::builder()
         .ping_interval(Duration::from_millis(setting("PING_INTERVAL", 25_000)))
-        .ping_timeout(Duration::from_millis(setting("PING_TIMEOUT", 20_000)))
-        .build();
+        .ping_timeout(Duration::from_millis(setting("PING_TIMEOUT", 20_000)));
+    if setting("RECOVERY", 0) == 1 {
+        builder = builder.connection_state_recovery(ConnectionStateRecovery::new());
+    }
+    let io = builder.build();
+    if setting("MIDDLEWARE", 0) == 1 {
+        add_middlewares(&io);
+    }
     let everybody = io.clone();
     let rooms = io.clone();
     io.of("/")
@@ -44,6 +50,11 @@ async fn serve() -> std::io::Result<()> {
         });
     let port = u16::try_from(setting("PORT", 3_000)).unwrap_or(3_000);
     io.listen(("127.0.0.1", port)).await
+}
+
+/// One of each kind, all of which let everything pass.
+fn add_middlewares(io: &Server) {
+    io.of("/").middleware(async |_: Socket| Ok(())).event_middleware(async |_: Socket| Ok(()));
 }
 
 fn setting(name: &str, default: u64) -> u64 {
