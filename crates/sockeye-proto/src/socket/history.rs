@@ -26,21 +26,43 @@ impl Offset {
     }
 }
 
-impl fmt::Display for Offset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Thirteen digits hold any number.
-        let mut text = [b'0'; 13];
-        let mut start = text.len();
+/// An offset's text, on the stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OffsetText {
+    bytes: [u8; Self::BYTES],
+    start: usize,
+}
+
+impl OffsetText {
+    /// `~`, and thirteen digits hold any number.
+    const BYTES: usize = 14;
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+}
+
+impl Offset {
+    pub(super) fn text(self) -> OffsetText {
+        let mut text = OffsetText { bytes: [b'~'; OffsetText::BYTES], start: OffsetText::BYTES };
         let mut rest = self.0;
         loop {
-            start -= 1;
-            text[start] = DIGITS[(rest % 36) as usize];
+            text.start -= 1;
+            text.bytes[text.start] = DIGITS[(rest % 36) as usize];
             rest /= 36;
             if rest == 0 {
                 break;
             }
         }
-        write!(f, "~{}", std::str::from_utf8(&text[start..]).unwrap_or_default())
+        // What is left in front of the digits is the mark.
+        text.start -= 1;
+        text
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(self.text().as_bytes()).unwrap_or_default())
     }
 }
 

@@ -63,7 +63,7 @@ impl Adapter for InMemoryAdapter {
         target: &Target,
         flags: Flags,
     ) {
-        let watched = !namespace.handlers().listeners.any_outgoing().is_empty();
+        let watched = namespace.is_watched();
         namespace.rooms().for_each_receiver(target, |socket| {
             if watched || socket.listens() {
                 socket.show(event);

@@ -12,7 +12,7 @@ use super::event_gate::{Decided, EventGate, Refused, WaitingEvent, is_gated};
 use super::extract::{Answering, ConnectContext, DisconnectContext, EventContext, Rejection};
 use super::handler::{AnyDisconnectHandler, AnyEventHandler, Work};
 use super::listeners::{Handlers, Listener, Listeners};
-use super::namespace::{Namespace, SharedHandlers};
+use super::namespace::{HandlersSource, Namespace};
 use super::reason::DisconnectReason;
 use super::running::{Panicked, Running, catch};
 use super::server::Server;
@@ -48,7 +48,7 @@ type Call = (Socket, Box<str>);
 type Works = SmallVec<[Work; 1]>;
 
 /// Sees a change of handlers, and costs no reference while there is none.
-type HandlersCache = Cache<Arc<SharedHandlers>, Arc<Handlers>>;
+type HandlersCache = Cache<HandlersSource, Arc<Handlers>>;
 
 impl fmt::Debug for Calls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +96,15 @@ impl Calls {
             acknowledgement: id.into(),
             answering: Answering::Never.into(),
         };
+        if own.is_none()
+            && let Some(handler) = handlers.listeners.only(name)
+        {
+            context.answering.set(Answering::Always);
+            if let Some(work) = call(&self.server, handler, &context) {
+                self.start(cx, work, socket, name);
+            }
+            return;
+        }
         let lists = Lists { namespace: &handlers.listeners, own: own.as_deref() };
         let mut works = Works::new();
         lists.catch_all(&self.server, &context, &mut works);
@@ -219,7 +228,7 @@ impl Lists<'_> {
     fn catch_all(self, server: &Server, context: &EventContext<'_>, works: &mut Works) {
         let own = self.own.map_or(&[][..], Listeners::any);
         for listener in self.namespace.any().iter().chain(own) {
-            call(server, &listener.handler, context, works);
+            works.extend(call(server, &listener.handler, context));
         }
     }
 
@@ -231,7 +240,7 @@ impl Lists<'_> {
             context.answering.set(Answering::Always);
             let own = self.own.and_then(Listeners::fallback);
             if let Some(fallback) = own.or_else(|| self.namespace.fallback()) {
-                call(server, fallback, context, works);
+                works.extend(call(server, fallback, context));
             }
         }
         for listener in of_namespace.iter().chain(own) {
@@ -255,12 +264,12 @@ fn take_turn(
         }
         context.socket.forget_listener(listener.id());
     }
-    call(server, &listener.handler, context, works);
+    works.extend(call(server, &listener.handler, context));
 }
 
-fn call(server: &Server, handler: &AnyEventHandler, context: &EventContext<'_>, works: &mut Works) {
+fn call(server: &Server, handler: &AnyEventHandler, context: &EventContext<'_>) -> Option<Work> {
     match catch(|| handler(context)) {
-        Ok(Ok(work)) => works.push(work),
+        Ok(Ok(work)) => return Some(work),
         Ok(Err(rejection)) => {
             let answer = if server.acknowledges_errors() {
                 context.answer_with::<Rejection>()
@@ -271,6 +280,7 @@ fn call(server: &Server, handler: &AnyEventHandler, context: &EventContext<'_>, 
         }
         Err(panicked) => report_panic(server, panicked, context.socket, context.name),
     }
+    None
 }
 
 /// A handler was not called, because a parameter could not be had, or a middleware refused. The
@@ -329,7 +339,7 @@ fn cached<'a>(
         *last = None;
     }
     let (_, cache) = last.get_or_insert_with(|| {
-        (namespace.clone(), Cache::new(Arc::clone(namespace.shared_handlers())))
+        (namespace.clone(), Cache::new(HandlersSource(Arc::clone(namespace.shared_handlers()))))
     });
     cache.load()
 }

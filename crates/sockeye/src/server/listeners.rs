@@ -113,6 +113,16 @@ impl Listeners {
         self.events.get(name).map_or(&[], SmallVec::as_slice)
     }
 
+    /// The one listener of an event, if nothing else has to be thought of: nearly always.
+    pub(super) fn only(&self, name: &str) -> Option<&AnyEventHandler> {
+        match self.of_event(name) {
+            [only] if self.any.is_empty() && self.middlewares.is_empty() && !only.is_once() => {
+                Some(&only.handler)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn fallback(&self) -> Option<&AnyEventHandler> {
         self.fallback.as_deref()
     }

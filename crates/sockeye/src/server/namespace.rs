@@ -1,12 +1,14 @@
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use sockeye_proto::socket::{
-    AcknowledgementId, Arguments, EncodeError, Encoded, Encoder, FromArguments, ToArguments,
+    AcknowledgementId, Arguments, EncodeError, Encoded, Encoder, FromArguments, Offset, ToArguments,
 };
 
 use super::adapter::Adapter;
@@ -84,7 +86,35 @@ impl WeakNamespace {
 /// The handlers of one namespace, or of all namespaces of a pattern.
 ///
 /// Looked at for each event and changed at the start of a program, so looking takes no lock.
-pub(super) type SharedHandlers = ArcSwap<Handlers>;
+#[derive(Default)]
+pub(super) struct SharedHandlers {
+    current: ArcSwap<Handlers>,
+    /// Whether anybody listens to what is sent, so that nobody has to look who.
+    watched: AtomicBool,
+    /// Held by whoever changes them.
+    changing: Mutex<()>,
+}
+
+impl SharedHandlers {
+    fn change(&self, change: impl FnOnce(&mut Handlers)) {
+        let _changing = self.changing.lock();
+        let mut handlers = Handlers::clone(&self.current.load());
+        change(&mut handlers);
+        self.watched.store(!handlers.listeners.any_outgoing().is_empty(), Ordering::Release);
+        self.current.store(Arc::new(handlers));
+    }
+}
+
+/// For those who keep what they have looked up.
+pub(super) struct HandlersSource(pub(super) Arc<SharedHandlers>);
+
+impl Deref for HandlersSource {
+    type Target = ArcSwap<Handlers>;
+
+    fn deref(&self) -> &ArcSwap<Handlers> {
+        &self.0.current
+    }
+}
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -315,11 +345,7 @@ impl Namespace {
     }
 
     fn change_handlers(&self, change: impl Fn(&mut Handlers)) -> &Self {
-        self.0.handlers.rcu(|handlers| {
-            let mut handlers = Handlers::clone(handlers);
-            change(&mut handlers);
-            handlers
-        });
+        self.0.handlers.change(change);
         self
     }
 
@@ -371,7 +397,12 @@ impl Namespace {
     }
 
     pub(super) fn handlers(&self) -> Guard<Arc<Handlers>> {
-        self.0.handlers.load()
+        self.0.handlers.current.load()
+    }
+
+    /// Whether anybody listens to what is sent.
+    pub(super) fn is_watched(&self) -> bool {
+        self.0.handlers.watched.load(Ordering::Acquire)
     }
 
     pub(super) fn shared_handlers(&self) -> &Arc<SharedHandlers> {
@@ -397,6 +428,15 @@ impl Namespace {
         arguments: &A,
     ) -> Result<Encoded, EncodeError> {
         self.encode(|encoder| encoder.event(event, id, arguments))
+    }
+
+    pub(super) fn encode_event_at<A: ToArguments>(
+        &self,
+        event: &str,
+        arguments: &A,
+        offset: Offset,
+    ) -> Result<Encoded, EncodeError> {
+        self.encode(|encoder| encoder.event_at(event, arguments, offset))
     }
 
     pub(super) fn encode_acknowledgement<A: ToArguments>(

@@ -48,10 +48,6 @@ impl OutgoingEvent {
         &self.packet
     }
 
-    pub(super) fn into_packet(self) -> Encoded {
-        self.packet
-    }
-
     /// The form for those who may ask for it again.
     pub(super) fn recorded(&self, recovery: &Arc<Recovery>) -> &Arc<Recorded> {
         self.recorded.get_or_init(|| recovery.record(&self.packet))

@@ -119,8 +119,8 @@ impl Encoded {
     pub fn with_offset(&self, offset: Offset) -> Result<Self, EncodeError> {
         let payload = self.text.payload();
         let list = payload.strip_suffix(b"]").unwrap_or(payload);
-        let offset = format!(",\"{offset}\"]");
-        let text = Frame::from_parts(Opcode::Text, &[list, offset.as_bytes()]);
+        let offset = offset.text();
+        let text = Frame::from_parts(Opcode::Text, &[list, b",\"", offset.as_bytes(), b"\"]"]);
         let packet = Self::new(text, self.attachments.clone());
         match &self.custom {
             Some(custom) => packet.with_parser(&custom.parser, &custom.namespace),
@@ -164,14 +164,41 @@ impl<'a> Encoder<'a> {
         id: Option<u64>,
         arguments: &A,
     ) -> Result<Encoded, EncodeError> {
+        let attachments = self.event_list(name, arguments)?;
+        Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
+    }
+
+    /// An event with its offset as one more argument: what [`Encoded::with_offset`] makes of one,
+    /// written at once.
+    ///
+    /// # Errors
+    /// See [`EncodeError`].
+    pub fn event_at<A: ToArguments + ?Sized>(
+        &mut self,
+        name: &str,
+        arguments: &A,
+        offset: Offset,
+    ) -> Result<Encoded, EncodeError> {
+        let attachments = self.event_list(name, arguments)?;
+        self.scratch.pop();
+        for part in [b",\"", offset.text().as_bytes(), b"\"]"] {
+            self.scratch.extend_from_slice(part);
+        }
+        Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, None, attachments))
+    }
+
+    fn event_list<A: ToArguments + ?Sized>(
+        &mut self,
+        name: &str,
+        arguments: &A,
+    ) -> Result<Vec<Frame>, EncodeError> {
         if is_reserved_event(name) {
             return Err(EncodeError::ReservedEvent(name.to_owned()));
         }
         self.begin();
         self.scratch.push(b'[');
         self.string(name).map_err(EncodeError::Json)?;
-        let attachments = self.arguments(arguments, true)?;
-        Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
+        self.arguments(arguments, true)
     }
 
     /// The answer to the event with this id.
@@ -392,6 +419,11 @@ mod tests {
         assert_eq!(offered.attachments().collect::<Vec<_>>(), [&[1]]);
         let bare = encoder.event("hi", None, &()).unwrap().with_offset(Offset::new(0)).unwrap();
         assert_eq!(text(&bare), "2[\"hi\",\"~0\"]");
+        for arguments in ["", "é"] {
+            let plain = encoder.event("hi", None, arguments).unwrap();
+            let at = encoder.event_at("hi", arguments, Offset::new(7)).unwrap();
+            assert_eq!(text(&at), text(&plain.with_offset(Offset::new(7)).unwrap()));
+        }
     }
 
     #[test]

@@ -111,19 +111,32 @@ impl Recovery {
         self.tracks.lock().remove(track.pid());
     }
 
+    /// A place that no other packet has.
+    pub(super) fn next_offset(&self) -> Offset {
+        Offset::new(self.next_offset.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// A packet that can be sent again, with its place.
     pub(super) fn record(self: &Arc<Self>, packet: &Encoded) -> Arc<Recorded> {
-        let offset = Offset::new(self.next_offset.fetch_add(1, Ordering::Relaxed));
-        let (packet, has_offset) = match packet.with_offset(offset) {
-            Ok(packet) => (packet, true),
+        let offset = self.next_offset();
+        match packet.with_offset(offset) {
+            Ok(packet) => self.record_at(packet, offset),
             Err(error) => {
                 tracing::warn!(%error, "an event is sent without its offset");
-                (packet.clone(), false)
+                // Nobody can go on from a place that no client knows.
+                self.keep(packet.clone(), offset, false)
             }
-        };
+        }
+    }
+
+    /// The same of a packet in which its place is written already.
+    pub(super) fn record_at(self: &Arc<Self>, packet: Encoded, offset: Offset) -> Arc<Recorded> {
+        self.keep(packet, offset, true)
+    }
+
+    fn keep(self: &Arc<Self>, packet: Encoded, offset: Offset, has_offset: bool) -> Arc<Recorded> {
         let bytes = packet.kept_bytes() + PACKET_OVERHEAD;
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Nobody can go on from a place that no client knows.
         let affordable = has_offset && before + bytes <= self.options.max_bytes;
         Arc::new(Recorded::new(Arc::clone(self), offset, packet, bytes, affordable))
     }

@@ -52,12 +52,25 @@ impl Socket {
         arguments: &A,
         delivery: Delivery,
     ) -> Result<(), EmitError> {
-        let event = OutgoingEvent::new(self.0.namespace.encode_event(event, None, arguments)?);
-        self.show(&event);
-        match &self.0.track {
-            None => self.transmit(event.into_packet(), delivery),
-            Some(_) => self.deliver(&event, delivery),
+        let namespace = &self.0.namespace;
+        let track = match &self.0.track {
+            _ if self.listens() || namespace.is_watched() => {
+                let event = OutgoingEvent::new(namespace.encode_event(event, None, arguments)?);
+                self.show(&event);
+                return self.deliver(&event, delivery);
+            }
+            None => {
+                let packet = namespace.encode_event(event, None, arguments)?;
+                return self.transmit(packet, delivery);
+            }
+            Some(track) => track,
+        };
+        if !self.takes_events() {
+            return Err(EmitError::Disconnected);
         }
+        let offset = track.recovery().next_offset();
+        let packet = namespace.encode_event_at(event, arguments, offset)?;
+        track.deliver(&track.recovery().record_at(packet, offset), delivery)
     }
 
     pub(super) fn ask_as<A: ToArguments, T: FromArguments>(
