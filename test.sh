@@ -45,7 +45,6 @@ node() {
     step npm --prefix conformance/js run test:server
     step npm --prefix conformance/js run test:server:msgpack
     step npm --prefix conformance/js run test:clients
-    step npm --prefix conformance/js run test:clients:eio3
     CHAT_SERVER="$target/release/examples/chat" step npm --prefix conformance/js run test:browser
 }
 
