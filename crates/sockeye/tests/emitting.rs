@@ -65,7 +65,9 @@ async fn what_is_emitted_after_the_end_is_refused() {
 async fn what_cannot_be_written_is_refused_and_leaves_no_trace() {
     let (io, mut client, socket) = pair().await;
     let no_json = HashMap::from([((1, 2), 3)]);
-    for event in ["connect", "connect_error", "disconnect", "disconnecting"] {
+    for event in
+        ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
+    {
         let refused = socket.emit(event, ()).expect_err("a reserved name");
         assert!(matches!(refused, EmitError::Encode(_)), "{refused:?}");
         assert!(refused.to_string().contains(event), "{refused}");
@@ -314,10 +316,10 @@ async fn volatile_events_to_a_client_that_does_not_read_are_dropped_whole() {
     client.expect(r#"42["room"]"#).await;
 }
 
-/// S-063, S-065.
+/// S-059, S-063, S-065.
 #[tokio::test]
 async fn a_broadcast_gathers_the_answers_of_all() {
-    let (io, [mut a, mut b, mut c], _) = clients_in([&["room"], &["room"], &[]]).await;
+    let (io, [mut a, mut b, mut c], [_, _, third]) = clients_in([&["room"], &["room"], &[]]).await;
     let asked = io.clone();
     let answers = tokio::spawn(async move {
         let room = asked.to("room").timeout(Duration::from_secs(5));
@@ -334,6 +336,9 @@ async fn a_broadcast_gathers_the_answers_of_all() {
     let nobody = io.to("nowhere").timeout(Duration::from_secs(5));
     let none = within("no answers", nobody.emit_with_ack::<i64>("question", ())).await.unwrap();
     assert!(none.is_empty());
+    // Ids are those of the namespace: the two broadcasts had one each.
+    drop(third.emit_with_ack::<()>("question", ()));
+    c.expect(r#"422["question"]"#).await;
 }
 
 #[tokio::test]

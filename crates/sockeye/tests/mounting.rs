@@ -4,6 +4,10 @@ mod support;
 
 use axum::Router;
 use axum::routing::get;
+use http::Request;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use sockeye::{Data, EmitError, Server, Socket, TransportName, Value};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
@@ -272,4 +276,38 @@ async fn over_memory_what_another_thread_emits_arrives() {
     }
     let joined = tokio::task::spawn_blocking(move || emitter.join().is_ok());
     assert!(within("the thread", joined).await.unwrap());
+}
+
+/// S-092: where HTTP/2 is spoken, polling goes over it; a client upgrades over another connection.
+#[tokio::test]
+async fn over_http_2_polling_works() {
+    let io = echo();
+    let (client, server) = tokio::io::duplex(4096);
+    let service = TowerToHyperService::new(io.service());
+    let connection =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(server), service);
+    tokio::spawn(connection);
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(client));
+    let (mut requests, connection) = within("HTTP/2", handshake).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let mut exchange = async |method: &str, target: &str, body: &'static str| {
+        let request = Request::builder().method(method).uri(format!("http://localhost{target}"));
+        let request = request.body(body.to_owned()).expect("a request");
+        let response = within(target, requests.send_request(request)).await.expect("a response");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(axum::body::Body::new(body), 1_000).await.expect("a body");
+        (parts.status.as_u16(), String::from_utf8(body.to_vec()).expect("text"))
+    };
+    let target = "/socket.io/?EIO=4&transport=polling";
+    let (status, open) = exchange("GET", target, "").await;
+    assert_eq!(status, 200, "{open}");
+    let target = format!("{target}&sid={}", open.split('"').nth(3).expect("a sid"));
+    assert_eq!(exchange("POST", &target, "40").await, (200, "ok".into()));
+    assert!(exchange("GET", &target, "").await.1.starts_with("40{"));
+    assert_eq!(exchange("POST", &target, r#"42["echo","é"]"#).await, (200, "ok".into()));
+    assert_eq!(exchange("GET", &target, "").await, (200, r#"42["echo","é"]"#.into()));
+    let unknown = r#"{"code":1,"message":"Session ID unknown"}"#;
+    assert_eq!(exchange("GET", &format!("{target}x"), "").await, (400, unknown.into()));
+    assert_eq!(exchange("GET", "/elsewhere", "").await.0, 404);
 }

@@ -307,6 +307,11 @@ async fn middlewares_are_skipped_unless_they_are_wanted() {
             asked.expect(true).await;
             client.expect(r#"44{"message":"no"}"#).await;
         }
+        // Who only says that it was here is asked like anybody else.
+        let mut stranger = Client::open(address).await;
+        stranger.send(r#"40{"pid":"AAAAAAAAAAAAAAAAAAAA","offset":"~0"}"#).await;
+        asked.expect(false).await;
+        lost.expect_new(&mut stranger).await;
     }
 }
 

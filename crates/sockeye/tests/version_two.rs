@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use sockeye::{Auth, ConnectError, Data, DisconnectReason, OwnedArguments, Server, Socket};
+use sockeye::{
+    Auth, ConnectError, ConnectionStateRecovery, Data, DisconnectReason, OwnedArguments, Server,
+    Socket,
+};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -235,4 +238,17 @@ async fn an_id_can_be_used_again() {
         io.to(client.session.as_str()).emit("hello", ()).unwrap();
         client.expect("42[\"hello\"]").await;
     }
+}
+
+/// Unlike S-102: it could do nothing with offsets.
+#[tokio::test]
+async fn the_client_is_offered_no_recovery() {
+    let recovery = ConnectionStateRecovery::new();
+    let io = Server::builder().allow_eio3(true).connection_state_recovery(recovery).build();
+    let mut client = join(serve(&io).await).await;
+    io.emit("to all", ()).unwrap();
+    client.expect("42[\"to all\"]").await;
+    io.of("/").socket(&client.session).expect("it is in").emit("to one", 1).unwrap();
+    client.expect("42[\"to one\",1]").await;
+    assert_eq!(io.recovery_bytes(), 0);
 }
