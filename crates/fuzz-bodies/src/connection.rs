@@ -134,7 +134,7 @@ impl Watched {
 
     fn receive(&mut self, kind: Kind, namespace: Name) {
         let text = kind.text(namespace);
-        let packet = Decoder::new().text(&text).expect("a packet").expect("without attachments");
+        let packet = Decoder::new().text(&text, 0).expect("a packet").expect("without attachments");
         let namespace = namespace.as_str();
         assert_eq!(packet.namespace, namespace);
         let standing = self.standings.get(namespace).copied();

@@ -27,7 +27,7 @@ fn receive<'a>(
     then: impl FnOnce(&Packet<'_>),
 ) {
     let mut decoder = Decoder::new();
-    match decoder.text(text) {
+    match decoder.text(text, MAX_ATTACHMENTS) {
         Ok(Some(packet)) => return then(&packet),
         Ok(None) => assert!(decoder.awaits_attachments()),
         Err(error) => return assert!(!error.to_string().is_empty()),

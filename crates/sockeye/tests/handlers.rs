@@ -102,6 +102,25 @@ async fn attachments_are_found_by_number_wherever_they_stand() {
     client.expect(r#"433["a: b\"whole\""]"#).await;
 }
 
+/// S-008. What the default is, other tests show.
+#[tokio::test]
+async fn how_many_attachments_an_event_may_have_is_a_setting() {
+    let io = Server::builder().max_attachments(11).build();
+    io.of("/").on("sum", async |Data(parts): Data<Vec<Bytes>>| {
+        parts.iter().flatten().map(|byte| u32::from(*byte)).sum::<u32>()
+    });
+    let mut client = Client::join(serve(&io).await).await;
+    let parts: Vec<_> =
+        (0..11).map(|number| format!(r#"{{"_placeholder":true,"num":{number}}}"#)).collect();
+    client.send(&format!(r#"4511-0["sum",[{}]]"#, parts.join(","))).await;
+    for number in 0..11 {
+        client.send_binary(&[number]).await;
+    }
+    client.expect("430[55]").await;
+    client.send(r#"4512-0["sum",[]]"#).await;
+    client.expect_close().await;
+}
+
 #[tokio::test]
 async fn a_handler_may_take_the_socket_the_name_and_the_arguments_as_they_came() {
     let io = Server::new();

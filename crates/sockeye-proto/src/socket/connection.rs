@@ -291,7 +291,7 @@ mod tests {
     }
 
     fn receive(connection: &mut Connection<&'static str>, text: &str) -> Result<String, Violation> {
-        let packet = Decoder::new().text(text).unwrap().unwrap();
+        let packet = Decoder::new().text(text, 0).unwrap().unwrap();
         Ok(match connection.receive(packet, &LIMITS)? {
             Action::Connect { namespace, auth } => {
                 format!("connect {namespace} {}", auth.unwrap_or("-"))

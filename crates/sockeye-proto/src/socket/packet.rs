@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use super::Arguments;
 
-/// Attachments that a received packet may announce, as in the official parser (S-008).
+/// Attachments that a received packet may announce unless told otherwise, as in the official parser
+/// (S-008).
 pub const MAX_ATTACHMENTS: usize = 10;
 
 /// One Socket.IO packet as it arrived, complete with its attachments (S-001).

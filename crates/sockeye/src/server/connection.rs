@@ -45,7 +45,9 @@ impl Connection {
 impl Application for Connection {
     fn message(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, message: Message<'_>) {
         let packet = match (&mut self.decoder, &message) {
-            (MessageDecoder::Json(decoder), Message::Text(text)) => decoder.text(text),
+            (MessageDecoder::Json(decoder), Message::Text(text)) => {
+                decoder.text(text, self.server.max_attachments())
+            }
             (MessageDecoder::Json(decoder), Message::Binary(data)) => match decoder.binary(data) {
                 Ok(None) => return,
                 Ok(Some(assembled)) => {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sockeye_proto::socket::{ConnectionLimits, Parser};
+use sockeye_proto::socket::{ConnectionLimits, MAX_ATTACHMENTS, Parser};
 
 use super::client_files::ClientFiles;
 use super::codec::Codec;
@@ -19,6 +19,7 @@ pub struct ServerBuilder {
 pub(super) struct Options {
     pub(super) engine: EngineOptions,
     pub(super) connection: ConnectionLimits,
+    pub(super) max_attachments: usize,
     pub(super) max_running_handlers: usize,
     pub(super) max_pending_acknowledgements: usize,
     pub(super) client_files: Option<ClientFiles>,
@@ -36,6 +37,7 @@ impl Default for ServerBuilder {
             options: Options {
                 engine,
                 connection,
+                max_attachments: MAX_ATTACHMENTS,
                 max_running_handlers: 256,
                 max_pending_acknowledgements: 10_000,
                 client_files: None,
@@ -109,6 +111,15 @@ impl ServerBuilder {
     /// refused with CONNECT_ERROR.
     pub const fn max_namespaces(mut self, namespaces: usize) -> Self {
         self.options.connection.namespaces = namespaces;
+        self
+    }
+
+    /// Pieces of binary that one event or acknowledgement may hold. Default 10, as in the official
+    /// server (S-008); there is no limit to what is sent. Each piece may have
+    /// [`max_http_buffer_size`](Self::max_http_buffer_size) bytes, and they are held until the last
+    /// has come. Other parsers have limits of their own.
+    pub const fn max_attachments(mut self, attachments: usize) -> Self {
+        self.options.max_attachments = attachments;
         self
     }
 

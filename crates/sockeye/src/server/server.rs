@@ -356,6 +356,10 @@ impl Server {
         &self.0.options.connection
     }
 
+    pub(super) fn max_attachments(&self) -> usize {
+        self.0.options.max_attachments
+    }
+
     pub(super) fn max_running_handlers(&self) -> usize {
         self.0.options.max_running_handlers
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::placeholder;
 use super::scan::{NotJson, Scanner};
-use crate::socket::{Arguments, MAX_ATTACHMENTS, Packet, Payload, is_reserved_event};
+use crate::socket::{Arguments, Packet, Payload, is_reserved_event};
 
 /// The highest acknowledgement id: above it JavaScript would round.
 pub(in crate::socket) const MAX_ID: u64 = (1 << 53) - 1;
@@ -104,15 +104,20 @@ impl Decoder {
         Self { pending: None }
     }
 
-    /// Takes a text message; `None` if its attachments are still to come.
+    /// Takes a text message; `None` if its attachments are still to come. There may be
+    /// `max_attachments` of them, by default [`MAX_ATTACHMENTS`](crate::socket::MAX_ATTACHMENTS).
     ///
     /// # Errors
     /// See [`DecodeError`]; the decoder is of no use after one.
-    pub fn text<'a>(&mut self, text: &'a str) -> Result<Option<Packet<'a>>, DecodeError> {
+    pub fn text<'a>(
+        &mut self,
+        text: &'a str,
+        max_attachments: usize,
+    ) -> Result<Option<Packet<'a>>, DecodeError> {
         if self.pending.is_some() {
             return Err(DecodeError::TextAmidAttachments);
         }
-        let header = Header::read(text, MAX_ATTACHMENTS)?;
+        let header = Header::read(text, max_attachments)?;
         let packet = header.packet()?;
         if header.attachments == 0 {
             return Ok(Some(packet));
@@ -332,7 +337,7 @@ mod tests {
 
     fn decode(text: &str) -> Result<String, DecodeError> {
         let mut decoder = Decoder::new();
-        Ok(decoder.text(text)?.map_or_else(|| "incomplete".into(), |packet| describe(&packet)))
+        Ok(decoder.text(text, 10)?.map_or_else(|| "incomplete".into(), |packet| describe(&packet)))
     }
 
     #[test]
@@ -422,7 +427,7 @@ mod tests {
         let mut decoder = Decoder::new();
         let text =
             "52-/a,7[\"b\",{\"_placeholder\":true,\"num\":1},{\"_placeholder\":true,\"num\":0}]";
-        assert!(decoder.text(text).unwrap().is_none());
+        assert!(decoder.text(text, 10).unwrap().is_none());
         assert!(decoder.binary(&[1]).unwrap().is_none());
         let assembled = decoder.binary(&[2]).unwrap().expect("complete");
         let packet = assembled.packet().unwrap();
@@ -438,7 +443,7 @@ mod tests {
     fn text_amid_attachments_and_bytes_without_a_packet_are_errors() {
         let mut decoder = Decoder::new();
         assert_eq!(decoder.binary(&[1]).unwrap_err(), DecodeError::UnexpectedBinary);
-        decoder.text("51-[\"a\",{\"_placeholder\":true,\"num\":0}]").unwrap();
-        assert_eq!(decoder.text("2[\"b\"]").unwrap_err(), DecodeError::TextAmidAttachments);
+        decoder.text("51-[\"a\",{\"_placeholder\":true,\"num\":0}]", 10).unwrap();
+        assert_eq!(decoder.text("2[\"b\"]", 10).unwrap_err(), DecodeError::TextAmidAttachments);
     }
 }
