@@ -160,6 +160,21 @@ async fn one_packet_that_may_be_compressed_is_enough() {
     expect_plain(&response, &event(1_000));
 }
 
+/// More of them than there are threads for it.
+#[tokio::test]
+async fn a_long_broadcast_reaches_everybody_compressed() {
+    let (io, address) = served(HttpCompression::new()).await;
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        sessions.push(Session::join(address).await);
+    }
+    io.emit("x", "é".repeat(100_000)).expect("an event");
+    let polls = sessions.iter_mut().map(|session| session.poll("gzip"));
+    for response in futures_util::future::join_all(polls).await {
+        assert_eq!(inflate(&response), event(100_000));
+    }
+}
+
 /// Random letters of base64 do not get shorter than three quarters, and a few of them get longer.
 #[tokio::test]
 async fn what_would_get_longer_stays_as_it_is() {

@@ -1,10 +1,14 @@
 //! Making bodies shorter: those that answer polls, and those of files.
 
 use std::cell::RefCell;
+use std::num::NonZero;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 
 use super::coding::Coding;
 
@@ -29,6 +33,9 @@ const KEPT_BROTLI: u8 = 9;
 const DEFAULT_LEVEL: u8 = 6;
 /// Longer bodies are compressed where they keep nobody waiting: this takes less than a millisecond.
 const AT_ONCE: usize = 64 * 1024;
+/// So many of them at once: more would be no faster, and each takes a thread and a state of zlib.
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
 /// zlib's largest window, in bits.
 const WINDOW_BITS: u8 = 15;
 
@@ -77,6 +84,7 @@ impl HttpCompression {
         let compressed = if body.len() <= AT_ONCE {
             at_once(coding, self.level, body)
         } else {
+            let _turn = TURNS.acquire().await.ok()?;
             let (level, body) = (self.level, body.clone());
             let elsewhere = move || alone(coding, level, LIVE_BROTLI, &body);
             tokio::task::spawn_blocking(elsewhere).await.ok()?
