@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use sockeye_proto::Moment;
 use sockeye_proto::engine::{
-    CloseDetail, Input, Link as LinkName, Packet, PayloadError, PayloadReader, Received,
+    Input, Link as LinkName, Packet, PayloadError, PayloadReader, Received,
 };
-use sockeye_proto::websocket::{DecodeError, Decoder, DeflateAgreement, Limits, Message as Frame};
+use sockeye_proto::websocket::{Decoder, DeflateAgreement, Limits, Message as Frame};
 
 use tokio::sync::oneshot;
 
@@ -135,6 +135,7 @@ impl<A: Application> Driver<A> {
             tokio::spawn(linger(websocket.reader, last_words));
         }
         if let Some(Post::Arrived { body, octets, done }) = post {
+            self.session.shared().counters.received(0, body.len());
             match self.session.dialect().read(body, octets) {
                 Ok(packets) => self.payload = Some(Box::new(Payload { packets, done })),
                 Err(error) => self.undecodable(error),
@@ -150,24 +151,27 @@ impl<A: Application> Driver<A> {
     }
 
     fn undecodable(&self, error: PayloadError) {
-        tracing::debug!(%error, session = ?self.session, "undecodable payload");
-        let input = Input::Undecodable { link: LinkName::Active };
-        self.session.handle(&mut self.session.lock(), input);
+        self.session.undecodable(LinkName::Active, &error);
     }
 
     /// Handles the packets of a request body for as long as the application can take them.
     fn work_through_payload(&mut self, cx: &mut Context<'_>) {
         let Some(mut payload) = self.payload.take() else { return };
-        while !payload.packets.is_done() {
-            if !self.application.is_ready() {
-                self.payload = Some(payload);
-                return;
-            }
+        let mut packets = 0;
+        while !payload.packets.is_done() && self.application.is_ready() {
             match payload.packets.next_packet() {
-                Some(Ok(packet)) => self.packet(cx, LinkName::Active, packet),
+                Some(Ok(packet)) => {
+                    packets += 1;
+                    self.packet(cx, LinkName::Active, packet);
+                }
                 Some(Err(error)) => self.undecodable(error),
                 None => {}
             }
+        }
+        self.session.shared().counters.received(packets, 0);
+        if !payload.packets.is_done() {
+            self.payload = Some(payload);
+            return;
         }
         self.session.handle(&mut self.session.lock(), Input::PostDone);
         // The request may have been given up.
@@ -222,36 +226,42 @@ impl<A: Application> Driver<A> {
 
     /// Works through bytes of the WebSocket.
     fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) {
+        let (packets, used) = self.work_through(cx, bytes);
+        self.session.shared().counters.received(packets, used);
+    }
+
+    /// The same; how many packets and bytes that was. The others lie in `rest`, or do not matter.
+    fn work_through(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> (u64, usize) {
         let limits = Limits::new(self.session.shared().options.max_http_buffer_size);
         // What came in one read came at one time.
         let now = self.session.now();
         let decoder = self.websocket.as_ref().map(|websocket| &websocket.decoder);
         let mut inflater = decoder.and_then(LentInflater::for_decoder);
-        let mut at = 0;
+        let (mut packets, mut at) = (0, 0);
         loop {
             let Self { session, application, websocket: Some(websocket), ended, .. } = self else {
-                return;
+                return (packets, at);
             };
             if websocket.over {
-                return;
+                return (packets, at);
             }
             if at < bytes.len() && !*ended && !application.is_ready() {
                 websocket.rest = bytes[at..].to_vec();
-                return;
+                return (packets, at);
             }
             let decoder = &mut websocket.decoder;
             match deflate::decode(decoder, &mut bytes[at..], &limits, inflater.as_mut()) {
-                Ok((_, None)) => return,
+                Ok((_, None)) => return (packets, bytes.len()),
                 Ok((used, Some(message))) => {
                     at += used;
+                    packets += u64::from(matches!(message, Frame::Text(_) | Frame::Binary(_)));
                     let mut link = websocket.link;
                     websocket.over = frame(session, application, cx, now, &mut link, message);
                     websocket.link = link;
                 }
                 Err(error) => {
                     websocket.over = true;
-                    tracing::debug!(%error, ?session, "broken WebSocket");
-                    session.fail(websocket.link, detail_of(error), error.close_code());
+                    session.broken(websocket.link, error);
                 }
             }
         }
@@ -324,10 +334,7 @@ fn frame<A: Application>(
     };
     match packet {
         Ok(packet) => deliver(session, application, cx, now, link, packet),
-        Err(error) => {
-            tracing::debug!(%error, ?session, "undecodable packet");
-            session.handle(&mut session.lock(), Input::Undecodable { link: *link });
-        }
+        Err(error) => session.undecodable(*link, &error),
     }
     false
 }
@@ -358,12 +365,5 @@ fn deliver<A: Application>(
     session.handle_at(now, &mut state, Input::Packet { link: *link, packet });
     if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {
         *link = LinkName::Active;
-    }
-}
-
-const fn detail_of(error: DecodeError) -> CloseDetail {
-    match error {
-        DecodeError::TooLarge { size, limit } => CloseDetail::PayloadTooLarge { size, limit },
-        _ => CloseDetail::InvalidFrame,
     }
 }

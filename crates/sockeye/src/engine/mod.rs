@@ -17,6 +17,7 @@ mod compression;
 mod cookie;
 mod cork;
 mod cors;
+mod counters;
 mod deflate;
 mod driver;
 mod handshake;
@@ -24,6 +25,7 @@ mod hooks;
 mod id;
 mod initial_packet;
 mod io;
+mod metrics;
 mod new_id;
 mod options;
 mod outbox;
@@ -46,6 +48,7 @@ pub use hooks::{
     AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook, IdGenerationError, RequestRefused,
 };
 pub use initial_packet::InitialPacket;
+pub use metrics::{EngineMetrics, EngineViolations, PerCloseReason, PerRefusal, PerTransport};
 pub use options::EngineOptions;
 pub use refusal::{ConnectionError, ConnectionErrorContext};
 pub use server::Engine;

@@ -23,11 +23,19 @@ pub(super) struct Outbox {
     bytes: usize,
     /// Whether one of the frames may be compressed by who carries them.
     compressible: bool,
+    /// Packets that were written, until somebody counts them.
+    written_packets: u32,
 }
 
 impl Outbox {
     pub(super) const fn new() -> Self {
-        Self { frames: VecDeque::new(), written: 0, bytes: 0, compressible: false }
+        Self {
+            frames: VecDeque::new(),
+            written: 0,
+            bytes: 0,
+            compressible: false,
+            written_packets: 0,
+        }
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
@@ -57,7 +65,7 @@ impl Outbox {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { written_packets: self.written_packets, ..Self::new() };
     }
 
     /// Throws away what the peer has seen nothing of. A frame of which it has a part must be
@@ -83,12 +91,19 @@ impl Outbox {
         self.frames.iter().any(|frame| frame.opcode() == Opcode::Binary)
     }
 
-    /// Moves everything into the payload that answers a poll.
-    pub(super) fn drain_into(&mut self, payload: &mut PayloadEncoder) {
+    /// How many packets were written since the last time; what WebSocket itself says is none.
+    pub(super) const fn take_written_packets(&mut self) -> u32 {
+        std::mem::replace(&mut self.written_packets, 0)
+    }
+
+    /// Moves everything into the payload that answers a poll: how many packets that was.
+    pub(super) fn drain_into(&mut self, payload: &mut PayloadEncoder) -> usize {
+        let packets = self.frames.len();
         for frame in &self.frames {
             payload.push(frame);
         }
         self.clear();
+        packets
     }
 
     /// Writes until everything is written or the writer does not take all.
@@ -153,6 +168,7 @@ impl Outbox {
             && self.written >= first.len()
         {
             self.written -= first.len();
+            self.written_packets += u32::from(!first.opcode().is_control());
             self.frames.pop_front();
         }
         if self.frames.is_empty() && self.frames.capacity() > KEPT_FRAMES {
@@ -197,6 +213,8 @@ mod tests {
                 }
                 assert_eq!(taken, expected);
                 assert_eq!(outbox.bytes(), 0);
+                assert_eq!(outbox.take_written_packets(), 5);
+                assert_eq!(outbox.take_written_packets(), 0);
             }
         }
     }
@@ -213,6 +231,7 @@ mod tests {
         outbox.push(Frame::binary(&[7]));
         outbox.clear_unstarted();
         assert!(outbox.is_empty());
+        assert_eq!(outbox.take_written_packets(), 2, "a close frame is no packet");
     }
 
     #[test]

@@ -15,11 +15,13 @@ use tokio::time::Instant;
 
 use super::application::Connector;
 use super::clock::Clock;
+use super::counters::{Count, EngineCounters};
 use super::deflate;
 use super::driver::Driver;
 use super::handshake::Handshake;
 use super::id::Id;
 use super::io::Ends;
+use super::metrics::EngineMetrics;
 use super::new_id::NewId;
 use super::options::EngineOptions;
 use super::refusal::ConnectionErrorContext;
@@ -42,6 +44,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) wheel: Arc<Wheel>,
     pub(super) control_frames: ControlFrames,
+    pub(super) counters: EngineCounters,
     timing: Arc<Timing>,
     sessions: RwLock<HashMap<Id, Arc<Session>, RandomState>>,
     /// Ids that `generate_id` chose for sessions that are not open yet.
@@ -98,6 +101,7 @@ impl<C: Connector> Engine<C> {
                 pong: Frame::text(b"3"),
                 probe: Frame::text(b"3probe"),
             },
+            counters: EngineCounters::new(),
             timing: Arc::new(timing),
             sessions: RwLock::default(),
             held_ids: Mutex::default(),
@@ -119,11 +123,19 @@ impl<C: Connector> Engine<C> {
         self.shared.sessions.read().len()
     }
 
+    /// What the server has done since it was made, and what it holds now.
+    ///
+    /// Counting is going on anyway; asking costs a moment with each open session, about 0.1 µs, so
+    /// ask every few seconds, not for each request.
+    #[must_use]
+    pub fn metrics(&self) -> EngineMetrics {
+        EngineMetrics::of(&self.shared.counters, &self.all_sessions())
+    }
+
     /// Ends all sessions at once and refuses new ones (E-098).
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
-        let sessions: Vec<_> = self.shared.sessions.read().values().cloned().collect();
-        for session in sessions {
+        for session in self.all_sessions() {
             session.close();
         }
     }
@@ -135,7 +147,7 @@ impl<C: Connector> Engine<C> {
     /// Cancel safety: dropped, it ends no more sessions; new ones are still refused.
     pub async fn drain(&self, spread: Duration) {
         self.shared.closed.store(true, Ordering::Relaxed);
-        let sessions: Vec<_> = self.shared.sessions.read().values().cloned().collect();
+        let sessions = self.all_sessions();
         let start = Instant::now();
         let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
         for (index, session) in (0..count).zip(sessions) {
@@ -144,8 +156,7 @@ impl<C: Connector> Engine<C> {
             session.close();
         }
         if tokio::time::timeout(DRAIN_GRACE, self.emptied()).await.is_err() {
-            let left: Vec<_> = self.shared.sessions.read().values().cloned().collect();
-            left.iter().for_each(Session::abandon);
+            self.all_sessions().iter().for_each(Session::abandon);
         }
     }
 
@@ -157,8 +168,21 @@ impl<C: Connector> Engine<C> {
         }
     }
 
+    /// The sessions as they are now. Nobody locks one while the table is locked.
+    fn all_sessions(&self) -> Vec<Arc<Session>> {
+        self.shared.sessions.read().values().cloned().collect()
+    }
+
     pub(super) fn options(&self) -> &EngineOptions {
         &self.shared.options
+    }
+
+    pub(super) fn count_refusal(&self, context: &ConnectionErrorContext) {
+        let counters = &self.shared.counters;
+        counters.refused(context.rejection().code());
+        if let ConnectionErrorContext::PayloadTooLarge { .. } = context {
+            counters.add(Count::TooLarge, 1);
+        }
     }
 
     pub(super) fn session(&self, sid: &str) -> Option<Arc<Session>> {
@@ -186,6 +210,7 @@ impl<C: Connector> Engine<C> {
         let mut payload = dialect.encoder(binary);
         first.iter().for_each(|frame| payload.push(frame));
         let body = dialect.finish(payload);
+        self.shared.counters.sent(first.len() as u64, body.bytes.len());
         self.drive(session, Driver::polling);
         body
     }
@@ -212,6 +237,7 @@ impl<C: Connector> Engine<C> {
             Link::Polling(_) => TransportName::Polling,
             Link::WebSocket(_) | Link::Gone => TransportName::WebSocket,
         };
+        self.shared.counters.opened(transport);
         let Opening { handshake, id: new_id, dialect } = opening;
         let timing = Arc::clone(&self.shared.timing);
         let now = self.shared.clock.now();

@@ -221,6 +221,7 @@ impl<C: Connector> EngineService<C> {
     }
 
     fn report(&self, request: &request::Parts, refusal: &Refusal) {
+        self.engine.count_refusal(&refusal.context);
         tracing::debug!(reason = %refusal.context, "request refused");
         if let Some(hook) = &self.engine.options().connection_error {
             hook.call(&ConnectionError::new(request, &refusal.context));

@@ -10,6 +10,7 @@ use sockeye_proto::websocket::Frame;
 use tokio::sync::oneshot;
 
 use super::{Candidate, Link, Session, State};
+use crate::engine::counters::{Count, EngineCounters};
 use crate::engine::deflate;
 use crate::engine::io::{self, Writer};
 use crate::engine::outbox::Outbox;
@@ -82,6 +83,7 @@ impl Session {
             Output::CloseLink => self.close_link(state),
             Output::Ended(reason, detail) => {
                 state.ended = Some((reason, detail));
+                self.shared().counters.ended(reason, detail);
                 self.driver().wake();
             }
             Output::Release => self.release(state),
@@ -98,17 +100,21 @@ impl Session {
         let binary = dialect.takes_octets() && state.outbox.has_binary();
         let mut payload = dialect.encoder(binary && answer == PollAnswer::Queued);
         let compressible = state.outbox.is_compressible() && answer == PollAnswer::Queued;
-        match answer {
-            PollAnswer::Queued => state.outbox.drain_into(&mut payload),
-            PollAnswer::Noop => payload.push_text(b"6"),
-            PollAnswer::Close => payload.push_text(b"1"),
-            PollAnswer::NoopAndClose => {
-                payload.push_text(b"6");
-                payload.push_text(b"1");
-            }
+        let control: &[&[u8]] = match answer {
+            PollAnswer::Queued => &[],
+            PollAnswer::Noop => &[b"6"],
+            PollAnswer::Close => &[b"1"],
+            PollAnswer::NoopAndClose => &[b"6", b"1"],
+        };
+        let mut packets = control.len();
+        if answer == PollAnswer::Queued {
+            packets += state.outbox.drain_into(&mut payload);
         }
+        control.iter().for_each(|packet| payload.push_text(packet));
+        let body = dialect.finish(payload);
+        self.shared().counters.sent(packets as u64, body.bytes.len());
         // Who no longer listens has said so: the guard of the request reports it.
-        let _ = reply.send(PollAnswered { body: dialect.finish(payload), compressible });
+        let _ = reply.send(PollAnswered { body, compressible });
     }
 
     fn send_control(self: &Arc<Self>, state: &mut State, control: Control) {
@@ -126,7 +132,7 @@ impl Session {
             && candidate.outbox.is_empty()
         {
             candidate.outbox.push(self.shared().control_frames.probe.clone());
-            candidate.write();
+            candidate.write(&self.shared().counters);
             self.driver().wake();
         }
     }
@@ -136,7 +142,7 @@ impl Session {
         if let Some(mut candidate) = state.candidate.take() {
             let code = state.close_code.take();
             candidate.outbox.push(Frame::close(code, ""));
-            candidate.write();
+            candidate.write(&self.shared().counters);
             state.last_words = candidate.last_words();
             self.driver().wake();
         }
@@ -149,6 +155,7 @@ impl Session {
         state.link = Link::WebSocket(candidate.writer);
         // What was queued for a poll goes out plain.
         state.deflate = deflate::context(candidate.deflate.as_ref());
+        self.shared().counters.add(Count::Upgrades, 1);
         self.flush_or_hold(state);
     }
 
@@ -186,11 +193,26 @@ impl Candidate {
         }
     }
 
-    pub(super) fn write(&mut self) {
+    pub(super) fn write(&mut self, counters: &EngineCounters) {
         if let Writer::Tcp(half) = &self.writer {
             // What a fresh socket does not take at once, it will not take at all: the candidate
             // then fails, and the session goes on without it.
-            let _ = self.outbox.write_with(|slices| io::try_write(half, slices));
+            let _ = count_written(counters, &mut self.outbox, |outbox| {
+                outbox.write_with(|slices| io::try_write(half, slices))
+            });
         }
     }
+}
+
+/// Counts what `write` writes.
+pub(super) fn count_written<R>(
+    counters: &EngineCounters,
+    outbox: &mut Outbox,
+    write: impl FnOnce(&mut Outbox) -> R,
+) -> R {
+    let queued = outbox.bytes();
+    let result = write(outbox);
+    let packets = outbox.take_written_packets();
+    counters.sent(u64::from(packets), queued - outbox.bytes());
+    result
 }

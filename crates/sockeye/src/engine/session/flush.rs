@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use sockeye_proto::engine::{Input, Link as LinkName};
 use tokio::io::AsyncWrite;
 
+use super::answers::count_written;
 use super::{Link, Session, State};
 use crate::engine::io::{Stream, Writer, try_write};
 use crate::engine::outbox::Outbox;
@@ -82,7 +83,9 @@ impl Session {
         let State { link, candidate, outbox, .. } = &mut *state;
         if let Some(candidate) = candidate {
             // A failed write shows itself when the candidate is read.
-            let _ = write_foreign(&mut candidate.outbox, stream, cx);
+            let _ = count_written(&self.shared().counters, &mut candidate.outbox, |outbox| {
+                write_foreign(outbox, stream, cx)
+            });
         }
         if let Link::WebSocket(Writer::Driver) = link {
             let queued = outbox.bytes();
@@ -98,7 +101,12 @@ impl Session {
 
     /// What became of an attempt to write, before which so many bytes were queued.
     fn written(self: &Arc<Self>, state: &mut State, queued: usize, result: io::Result<()>) {
-        state.progress |= state.outbox.bytes() < queued;
+        let left = state.outbox.bytes();
+        if left < queued {
+            state.progress = true;
+            let packets = state.outbox.take_written_packets();
+            self.shared().counters.sent(u64::from(packets), queued - left);
+        }
         self.resume(state);
         match result {
             Ok(()) if state.closing => {

@@ -4,6 +4,7 @@ mod answers;
 mod flush;
 mod peer;
 mod state;
+mod violations;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 use sockeye_proto::engine::{
     CloseDetail, Dialect, Input, Link as LinkName, Revision, Session as Machine, TransportName,
 };
-use sockeye_proto::websocket::{CloseCode, Frame};
+use sockeye_proto::websocket::Frame;
 
 use super::cork;
 use super::deflate::{self, PacketFrames};
@@ -127,6 +128,13 @@ impl Session {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.lock().outbox.bytes()
+    }
+
+    /// What a snapshot needs: the transport if it is open, and bytes that are queued.
+    pub(super) fn gauge(&self) -> (Option<TransportName>, usize) {
+        let state = self.lock();
+        let transport = state.machine.is_open().then(|| state.machine.transport());
+        (transport, state.outbox.bytes())
     }
 
     /// Queues a text message, and writes it if the connection takes it now.
@@ -249,14 +257,6 @@ impl Session {
             self.handle(&mut state, Input::DeadlinePassed);
         }
         self.reschedule(&mut state);
-    }
-
-    /// Reports what happened on a WebSocket that broke its rules: the peer is told the code.
-    pub(super) fn fail(self: &Arc<Self>, link: LinkName, detail: CloseDetail, code: CloseCode) {
-        let mut state = self.lock();
-        state.close_code = Some(code);
-        self.handle(&mut state, Input::LinkFailed { link, detail });
-        state.close_code = None;
     }
 
     /// How its packets are written.

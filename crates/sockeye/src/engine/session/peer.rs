@@ -26,7 +26,7 @@ impl Session {
                     && candidate.outbox.is_empty()
                 {
                     candidate.outbox.push(Frame::pong(data));
-                    candidate.write();
+                    candidate.write(&self.shared.counters);
                     self.driver.wake();
                 }
             }
@@ -50,7 +50,7 @@ impl Session {
             LinkName::Candidate => {
                 if let Some(mut candidate) = state.candidate.take() {
                     candidate.outbox.push(answer);
-                    candidate.write();
+                    candidate.write(&self.shared.counters);
                     state.last_words = candidate.last_words();
                 }
             }
@@ -67,7 +67,7 @@ impl Session {
         let mut candidate = Box::new(candidate);
         if refused {
             candidate.outbox.push(Frame::close(None, ""));
-            candidate.write();
+            candidate.write(&self.shared.counters);
             if let Some((reader, _)) = candidate.reader.take() {
                 tokio::spawn(linger(reader, candidate.last_words()));
             }
