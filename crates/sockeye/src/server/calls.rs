@@ -233,38 +233,33 @@ impl Lists<'_> {
     }
 
     fn of_event(self, server: &Server, context: &EventContext<'_>, works: &mut Works) {
-        let of_namespace = self.namespace.of_event(context.name);
         let own = self.own.map_or(&[][..], |own| own.of_event(context.name));
-        let mut left = of_namespace.len() + own.len();
-        if left == 0 {
+        let all = self.namespace.of_event(context.name).iter().chain(own);
+        // Who answers depends on who is called, so it is settled first whose turn it is.
+        let mut called = all.filter(|listener| takes_turn(listener, context.socket)).peekable();
+        if called.peek().is_none() {
             context.answering.set(Answering::Always);
             let own = self.own.and_then(Listeners::fallback);
             if let Some(fallback) = own.or_else(|| self.namespace.fallback()) {
                 works.extend(call(server, fallback, context));
             }
         }
-        for listener in of_namespace.iter().chain(own) {
-            left -= 1;
-            let answering = if left == 0 { Answering::Always } else { Answering::WithValue };
+        while let Some(listener) = called.next() {
+            let is_last = called.peek().is_none();
+            let answering = if is_last { Answering::Always } else { Answering::WithValue };
             context.answering.set(answering);
-            take_turn(server, listener, context, works);
+            works.extend(call(server, &listener.handler, context));
         }
     }
 }
 
-fn take_turn(
-    server: &Server,
-    listener: &Listener<AnyEventHandler>,
-    context: &EventContext<'_>,
-    works: &mut Works,
-) {
-    if listener.is_once() {
-        if !listener.take_turn() {
-            return;
-        }
-        context.socket.forget_listener(listener.id());
+/// Whether a listener is to be called. One that may be called once is given away by this.
+fn takes_turn(listener: &Listener<AnyEventHandler>, socket: &Socket) -> bool {
+    let takes = listener.take_turn();
+    if takes && listener.is_once() {
+        socket.forget_listener(listener.id());
     }
-    works.extend(call(server, &listener.handler, context));
+    takes
 }
 
 fn call(server: &Server, handler: &AnyEventHandler, context: &EventContext<'_>) -> Option<Work> {

@@ -163,28 +163,51 @@ impl Listeners {
         self.fallback = Some(handler);
     }
 
-    /// Removes all listeners of an event.
-    pub(super) fn off(&mut self, event: &str) {
-        self.events.remove(event);
+    /// Removes all listeners of an event. What is removed is given back, here and below: to drop
+    /// it may be anybody's code, during which no lock must be held.
+    pub(super) fn off(&mut self, event: &str) -> Removed {
+        let events = self.events.remove(event).unwrap_or_default();
+        Removed { events: events.into_vec(), outgoing: Vec::new() }
     }
 
-    pub(super) fn off_any(&mut self) {
-        self.any.clear();
+    pub(super) fn off_any(&mut self) -> Removed {
+        Removed { events: std::mem::take(&mut self.any), outgoing: Vec::new() }
     }
 
-    pub(super) fn off_any_outgoing(&mut self) {
-        self.any_outgoing.clear();
+    pub(super) fn off_any_outgoing(&mut self) -> Removed {
+        Removed { events: Vec::new(), outgoing: std::mem::take(&mut self.any_outgoing) }
     }
 
     /// Removes one listener, wherever it is.
-    pub(super) fn remove(&mut self, id: ListenerId) {
-        self.any.retain(|listener| listener.id != id);
-        self.any_outgoing.retain(|listener| listener.id != id);
+    pub(super) fn remove(&mut self, id: ListenerId) -> Removed {
+        let Removed { mut events, mut outgoing } = Removed::default();
+        self.any.retain_mut(|listener| keep_other(listener, id, &mut events));
+        self.any_outgoing.retain_mut(|listener| keep_other(listener, id, &mut outgoing));
         self.events.retain(|_, listeners| {
-            listeners.retain(|listener| listener.id != id);
+            listeners.retain(|listener| keep_other(listener, id, &mut events));
             !listeners.is_empty()
         });
+        Removed { events, outgoing }
     }
+}
+
+/// Listeners that nobody calls any more.
+#[derive(Default)]
+#[expect(dead_code, reason = "kept only to be dropped")]
+pub(super) struct Removed {
+    events: Vec<Listener<AnyEventHandler>>,
+    outgoing: Vec<Listener<OutgoingListener>>,
+}
+
+fn keep_other<F: ?Sized>(
+    listener: &Listener<F>,
+    removed: ListenerId,
+    list: &mut Vec<Listener<F>>,
+) -> bool {
+    if listener.id == removed {
+        list.push(listener.clone());
+    }
+    listener.id != removed
 }
 
 fn insert<T>(list: &mut Vec<T>, item: T, position: Position) {

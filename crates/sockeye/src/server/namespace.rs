@@ -349,8 +349,8 @@ impl Namespace {
         self
     }
 
-    fn change_listeners(&self, change: impl Fn(&mut Listeners)) {
-        self.change_handlers(|handlers| change(&mut handlers.listeners));
+    fn change_listeners<R>(&self, change: impl Fn(&mut Listeners) -> R) {
+        self.change_handlers(|handlers| drop(change(&mut handlers.listeners)));
     }
 
     fn read_listeners<R>(&self, read: impl FnOnce(&Listeners) -> R) -> R {

@@ -109,8 +109,10 @@ impl Socket {
         self.0.namespace.forget_listener(id);
     }
 
-    fn change_listeners(&self, change: impl FnOnce(&mut Listeners)) {
-        self.with_belongings(|belongings| change(Arc::make_mut(&mut belongings.listeners)));
+    fn change_listeners<R>(&self, change: impl FnOnce(&mut Listeners) -> R) {
+        let change = |belongings: &mut Belongings| change(Arc::make_mut(&mut belongings.listeners));
+        // What was removed is dropped after the lock: its `Drop` may be anybody's.
+        drop(self.with_belongings(change));
         self.0.listens.store(true, Ordering::Release);
     }
 
@@ -118,7 +120,7 @@ impl Socket {
         self.listeners_of_its_own().map_or_else(R::default, |own| read(&own))
     }
 
-    fn with_belongings(&self, change: impl FnOnce(&mut Belongings)) {
-        change(self.0.state.lock().belongings.get_or_insert_default());
+    fn with_belongings<R>(&self, change: impl FnOnce(&mut Belongings) -> R) -> R {
+        change(self.0.state.lock().belongings.get_or_insert_default())
     }
 }
