@@ -372,8 +372,8 @@ async fn a_panic_in_any_kind_of_listener_concerns_no_other_and_not_the_connectio
 async fn s_014_reserved_names_cannot_be_listened_to_and_numbers_are_names() {
     let (_io, mut client, socket, _, _) = one_client().await;
     for name in ["connect", "disconnect", "disconnecting", "newListener", "removeListener"] {
-        let on = catch_unwind(AssertUnwindSafe(|| drop(socket.on(name, async || ()))));
-        let once = catch_unwind(AssertUnwindSafe(|| drop(socket.once(name, async || ()))));
+        let on = catch_unwind(AssertUnwindSafe(|| socket.add_listener(name, async || ())));
+        let once = catch_unwind(AssertUnwindSafe(|| socket.once(name, async || ())));
         for panic in [on.unwrap_err(), once.unwrap_err()] {
             let message = panic.downcast_ref::<String>().expect("a message");
             assert!(message.contains(&format!("\"{name}\" is a reserved event name")), "{message}");
@@ -397,11 +397,11 @@ impl Drop for LeavesWhenDropped {
 /// Else a program could stop its own connection by a listener that owns something.
 #[tokio::test]
 async fn what_a_removed_listener_owned_may_use_the_socket_when_it_is_dropped() {
-    let removals: [fn(&Socket, ListenerId); 4] = [
-        |socket, id| drop(socket.remove_listener(id)),
-        |socket, _| drop(socket.off("e")),
-        |socket, _| drop(socket.off_any()),
-        |socket, _| drop(socket.off_any_outgoing()),
+    let removals: [fn(&Socket, ListenerId) -> &Socket; 4] = [
+        |socket, id| socket.remove_listener(id),
+        |socket, _| socket.off("e"),
+        |socket, _| socket.off_any(),
+        |socket, _| socket.off_any_outgoing(),
     ];
     for (round, remove) in removals.into_iter().enumerate() {
         let (_io, _client, socket, _, _) = one_client().await;

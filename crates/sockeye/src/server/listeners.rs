@@ -193,7 +193,6 @@ impl Listeners {
 
 /// Listeners that nobody calls any more.
 #[derive(Default)]
-#[expect(dead_code, reason = "kept only to be dropped")]
 pub(super) struct Removed {
     events: Vec<Listener<AnyEventHandler>>,
     outgoing: Vec<Listener<OutgoingListener>>,

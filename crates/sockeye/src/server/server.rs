@@ -220,14 +220,19 @@ impl Server {
     /// The namespaces that share these handlers.
     fn children(&self, handlers: &Arc<SharedHandlers>) -> Vec<Namespace> {
         let namespaces = self.0.namespaces.read();
-        let all = namespaces.values().filter_map(Entry::namespace);
-        all.filter(|namespace| Arc::ptr_eq(namespace.shared_handlers(), handlers)).collect()
+        let mut all: Vec<_> = namespaces.values().filter_map(Entry::namespace).collect();
+        // Who lets go of a namespace as the last one takes this lock to forget it.
+        drop(namespaces);
+        all.retain(|namespace| Arc::ptr_eq(namespace.shared_handlers(), handlers));
+        all
     }
 
     /// Calls `hook` with each namespace that comes to be from now on (S-033), also those that
     /// patterns make, instead of any hook given before.
     pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) -> &Self {
-        *self.0.on_new_namespace.write() = Some(Arc::new(hook));
+        let before = self.0.on_new_namespace.write().replace(Arc::new(hook));
+        // What it owns is dropped after the lock.
+        drop(before);
         self
     }
 
@@ -290,7 +295,9 @@ impl Server {
     /// Calls `report` for each handler that could not be called or that panicked; all are logged
     /// as well.
     pub fn on_error(&self, report: impl Fn(&HandlerError) + Send + Sync + 'static) -> &Self {
-        *self.0.on_error.write() = Some(Arc::new(report));
+        let before = self.0.on_error.write().replace(Arc::new(report));
+        // What it owns is dropped after the lock.
+        drop(before);
         self
     }
 
@@ -507,5 +514,39 @@ impl Connector for SocketIo {
 
     fn connect(&self, session: &Arc<Session>) -> Option<Connection> {
         Some(Connection::new(Server(self.server.upgrade()?), session))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// A namespace that is seen may be gone the next moment: who looks through all of them may then
+    /// be the last to let go of one.
+    #[test]
+    fn namespaces_can_be_looked_through_while_others_come_and_go() {
+        let io = Server::new();
+        let pattern = io.of_matching(|name| name.starts_with("/a"));
+        let handlers = Arc::<SharedHandlers>::default();
+        let (done, all_done) = mpsc::channel();
+        for number in 0..2 {
+            let (io, handlers, made) = (io.clone(), Arc::clone(&handlers), done.clone());
+            thread::spawn(move || {
+                let name = format!("/b-{number}");
+                (0..100_000).for_each(|_| drop(io.make(&name, &handlers)));
+                made.send(())
+            });
+            let (pattern, done) = (pattern.clone(), done.clone());
+            thread::spawn(move || {
+                (0..100_000).for_each(|_| drop(pattern.sockets()));
+                done.send(())
+            });
+        }
+        for _ in 0..4 {
+            all_done.recv_timeout(Duration::from_secs(30)).expect("nobody waits for ever");
+        }
     }
 }
