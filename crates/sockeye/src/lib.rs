@@ -24,7 +24,7 @@ pub use server::{
 pub use engine::{
     AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, HttpCompression,
     IdGenerationError, PerMessageDeflate, RemoteAddress, RequestRefused, SameSite, SessionCookie,
-    TransportName,
+    SlowReaders, TransportName,
 };
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;

@@ -125,6 +125,19 @@ async fn what_was_not_read_before_the_connection_broke_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_client_may_be_told_first_and_get_what_it_missed_then() {
+    let recovery = ConnectionStateRecovery::new().connect_first(true);
+    let io = Server::builder().connection_state_recovery(recovery).build();
+    let address = serve(&io).await;
+    let lost = Returning::join(address).await.vanish(&io).await;
+    io.emit("missed", ()).unwrap();
+    let mut client = Client::open(address).await;
+    client.send(&format!(r#"40{{"pid":"{}"}}"#, lost.pid)).await;
+    lost.expect_recovered(&mut client).await;
+    client.expect(r#"42["missed","<text>"]"#).await;
+}
+
+#[tokio::test]
 async fn a_client_that_was_sent_nothing_recovers_without_an_offset() {
     let io = recovering().build();
     let address = serve(&io).await;

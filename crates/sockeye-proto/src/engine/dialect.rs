@@ -96,19 +96,26 @@ impl Dialect {
         self.revision == Revision::Three
     }
 
-    /// The packets of a request body; `octets` says that it came as `application/octet-stream`.
+    /// The packets of a request body, `limit` at most; `octets` says that it came as
+    /// `application/octet-stream`.
     ///
     /// # Errors
     /// [`PayloadError::InvalidUtf8`] if it should be text and is not.
-    pub fn read(&self, body: Bytes, octets: bool) -> Result<PayloadReader, PayloadError> {
+    pub fn read(
+        &self,
+        body: Bytes,
+        octets: bool,
+        limit: usize,
+    ) -> Result<PayloadReader, PayloadError> {
         let form = self.payload_form(octets);
-        match &self.jsonp {
+        let reader = match &self.jsonp {
             None => PayloadReader::new(form, body),
             Some(_) => match Jsonp::payload(&body) {
                 Some(payload) => PayloadReader::new(form, payload.into()),
                 None => Ok(PayloadReader::empty()),
             },
-        }
+        };
+        Ok(reader?.limited(limit))
     }
 
     /// An encoder for what answers a poll; `binary` says whether a binary frame is to be pushed.
@@ -246,7 +253,7 @@ mod tests {
     #[test]
     fn request_bodies_are_read_in_the_form_of_the_dialect() {
         let packets = |query, body: &'static [u8], octets| {
-            let mut reader = dialect(query).read(Bytes::from_static(body), octets)?;
+            let mut reader = dialect(query).read(Bytes::from_static(body), octets, 10)?;
             let mut texts = Vec::new();
             while let Some(packet) = reader.next_packet() {
                 match packet? {

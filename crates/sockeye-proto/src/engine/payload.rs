@@ -19,7 +19,7 @@ const SEPARATOR: u8 = 0x1e;
 pub enum PayloadError {
     /// One of its packets is broken.
     Packet(PacketError),
-    /// More than [`MAX_PACKETS_PER_PAYLOAD`] packets.
+    /// More packets than the limit, at most [`MAX_PACKETS_PER_PAYLOAD`].
     TooManyPackets,
     /// A text that is not UTF-8.
     InvalidUtf8,
@@ -33,9 +33,7 @@ impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Packet(error) => error.fmt(f),
-            Self::TooManyPackets => {
-                write!(f, "more than {MAX_PACKETS_PER_PAYLOAD} packets in one payload")
-            }
+            Self::TooManyPackets => f.write_str("too many packets in one payload"),
             Self::InvalidUtf8 => f.write_str("text that is not UTF-8"),
             Self::InvalidLength => f.write_str("a record whose length is missing or wrong"),
             Self::UnknownRecord(byte) => write!(f, "a record of unknown kind {byte}"),

@@ -11,6 +11,7 @@ pub struct PayloadReader {
     /// Where the next packet begins; `None` after the last one, or a broken one.
     next: Option<usize>,
     packets: usize,
+    limit: usize,
 }
 
 #[derive(Debug)]
@@ -38,11 +39,24 @@ impl PayloadReader {
     /// A reader that finds nothing.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { body: Body::Binary(Bytes::new()), next: None, packets: 0 }
+        Self {
+            body: Body::Binary(Bytes::new()),
+            next: None,
+            packets: 0,
+            limit: MAX_PACKETS_PER_PAYLOAD,
+        }
     }
 
     const fn of(body: Body) -> Self {
-        Self { body, next: Some(0), packets: 0 }
+        Self { body, next: Some(0), packets: 0, limit: MAX_PACKETS_PER_PAYLOAD }
+    }
+
+    /// The same reader, finding no more than so many packets; never more than
+    /// [`MAX_PACKETS_PER_PAYLOAD`].
+    #[must_use]
+    pub fn limited(mut self, packets: usize) -> Self {
+        self.limit = packets.min(MAX_PACKETS_PER_PAYLOAD);
+        self
     }
 
     /// Whether nothing is left to decode.
@@ -58,7 +72,7 @@ impl PayloadReader {
     pub fn next_packet(&mut self) -> Option<Result<Packet<'_>, PayloadError>> {
         let at = self.next.take()?;
         self.packets += 1;
-        if self.packets > MAX_PACKETS_PER_PAYLOAD {
+        if self.packets > self.limit {
             return Some(Err(PayloadError::TooManyPackets));
         }
         let (packet, length, rest) = match &self.body {

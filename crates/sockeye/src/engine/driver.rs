@@ -136,7 +136,8 @@ impl<A: Application> Driver<A> {
         }
         if let Some(Post::Arrived { body, octets, done }) = post {
             self.session.shared().counters.received(0, body.len());
-            match self.session.dialect().read(body, octets) {
+            let limit = self.session.shared().options.max_packets_per_payload;
+            match self.session.dialect().read(body, octets, limit) {
                 Ok(packets) => self.payload = Some(Box::new(Payload { packets, done })),
                 Err(error) => self.undecodable(error),
             }

@@ -29,6 +29,7 @@ mod metrics;
 mod new_id;
 mod options;
 mod outbox;
+mod places;
 mod polling;
 mod refusal;
 mod scratch;
@@ -49,7 +50,7 @@ pub use hooks::{
 };
 pub use initial_packet::InitialPacket;
 pub use metrics::{EngineMetrics, EngineViolations, PerCloseReason, PerRefusal, PerTransport};
-pub use options::EngineOptions;
+pub use options::{EngineOptions, SlowReaders};
 pub use refusal::{ConnectionError, ConnectionErrorContext};
 pub use server::Engine;
 pub use service::EngineService;

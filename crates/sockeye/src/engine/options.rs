@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use sockeye_proto::engine::MAX_PACKETS_PER_PAYLOAD;
+
 use sockeye_proto::websocket::PerMessageDeflate;
 
 use super::compression::HttpCompression;
@@ -30,6 +32,19 @@ pub struct EngineOptions {
     /// more would be queued is disconnected (`transport error`). A single packet may be larger.
     /// While half of it is queued, nothing is taken from the peer.
     pub max_buffered_bytes: usize,
+    /// What happens to a peer for which more than that would be queued. Default: it is
+    /// disconnected.
+    pub slow_readers: SlowReaders,
+    /// Packets that one POST body may hold. Default 16 384, which is also the most: what is meant
+    /// to be limited is their bytes, and the work of a body that is nothing but separators. One
+    /// more ends the session with `parse error`.
+    pub max_packets_per_payload: usize,
+    /// Sessions that may be open at the same time. Default: any number. One more is refused (403,
+    /// code 4).
+    pub max_connections: Option<usize>,
+    /// The same for one IP address, where it is known ([`RemoteAddress`](super::RemoteAddress)):
+    /// behind a proxy all clients have the proxy's. Default: any number.
+    pub max_connections_per_address: Option<usize>,
     /// Whether long-polling is allowed. Default true (E-018).
     pub polling: bool,
     /// Whether WebSocket is allowed. Default true (E-018).
@@ -72,6 +87,21 @@ pub struct EngineOptions {
     pub connection_error: Option<ConnectionErrorHook>,
 }
 
+/// What happens to peers that read more slowly than is sent to them.
+///
+/// What was accepted for a peer is never thrown away: it is sent, or the connection ends and says
+/// so. Volatile packets are dropped for it much earlier, as soon as its connection is not ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlowReaders {
+    /// They are disconnected (`transport error`), so that they come back and catch up.
+    #[default]
+    Disconnect,
+    /// What would be queued for them is refused, and whoever sends it is told; of a broadcast they
+    /// miss it. They stay connected for as long as they answer pings.
+    Refuse,
+}
+
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
@@ -81,6 +111,10 @@ impl Default for EngineOptions {
             upgrade_timeout: Duration::from_secs(10),
             max_http_buffer_size: 1_000_000,
             max_buffered_bytes: 4 << 20,
+            slow_readers: SlowReaders::Disconnect,
+            max_packets_per_payload: MAX_PACKETS_PER_PAYLOAD,
+            max_connections: None,
+            max_connections_per_address: None,
             polling: true,
             websocket: true,
             allow_upgrades: true,

@@ -61,6 +61,11 @@ pub enum ConnectionErrorContext {
     },
     /// Code 4: `allow_request` refused, and the message that it gave, if it did.
     Forbidden(Option<String>),
+    /// Code 4: as many sessions are open as may be, in all, or from the client's address.
+    TooManyConnections {
+        /// Whether it is the limit of one address.
+        from_address: bool,
+    },
     /// Code 5: this revision of the protocol is not enabled.
     Protocol(Revision),
     /// Code 4 with status 503: the server is closed, or being drained.
@@ -115,6 +120,9 @@ impl ConnectionErrorContext {
             Self::IdGeneration(_) => bad_request(RejectionContext::IdGeneration),
             Self::PayloadTooLarge { .. } => bad_request(RejectionContext::PayloadTooLarge),
             Self::Forbidden(message) => Rejection::Forbidden(message.clone()),
+            Self::TooManyConnections { .. } => {
+                Rejection::Forbidden(Some("Too many connections".to_owned()))
+            }
             Self::Protocol(_) => Rejection::UnsupportedVersion,
             Self::ShuttingDown => Rejection::ShuttingDown,
         }
@@ -141,6 +149,10 @@ impl fmt::Display for ConnectionErrorContext {
                 write!(f, "at least {size} bytes, and the limit is {limit}")
             }
             Self::Forbidden(_) => f.write_str("by allow_request"),
+            Self::TooManyConnections { from_address: false } => f.write_str("max_connections"),
+            Self::TooManyConnections { from_address: true } => {
+                f.write_str("max_connections_per_address")
+            }
             Self::Protocol(revision) => write!(f, "{}", revision.number()),
             Self::ShuttingDown => f.write_str("it takes no new sessions"),
         }

@@ -24,6 +24,7 @@ use super::io::Ends;
 use super::metrics::EngineMetrics;
 use super::new_id::NewId;
 use super::options::EngineOptions;
+use super::places::{Place, Places};
 use super::refusal::ConnectionErrorContext;
 use super::service::EngineService;
 use super::session::{Link, Session};
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     pub(super) counters: EngineCounters,
     timing: Arc<Timing>,
     sessions: RwLock<HashMap<Id, Arc<Session>, RandomState>>,
+    /// How many there are, as far as that is limited.
+    pub(super) places: Places,
     /// Ids that `generate_id` chose for sessions that are not open yet.
     held_ids: Mutex<HashSet<Id, RandomState>>,
     closed: AtomicBool,
@@ -57,6 +60,7 @@ pub(super) struct Shared {
 /// A session that is about to be opened.
 pub(super) struct Opening {
     pub(super) handshake: Handshake,
+    pub(super) place: Place,
     pub(super) id: NewId,
     pub(super) dialect: Dialect,
 }
@@ -104,6 +108,7 @@ impl<C: Connector> Engine<C> {
             counters: EngineCounters::new(),
             timing: Arc::new(timing),
             sessions: RwLock::default(),
+            places: Places::default(),
             held_ids: Mutex::default(),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
@@ -193,6 +198,14 @@ impl<C: Connector> Engine<C> {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
+    /// A place for a session, if there is one left.
+    pub(super) fn take_place(
+        &self,
+        handshake: &Handshake,
+    ) -> Result<Place, ConnectionErrorContext> {
+        Place::take(&self.shared, handshake)
+    }
+
     /// An id for a session that nobody has.
     pub(super) async fn new_id(
         &self,
@@ -238,7 +251,7 @@ impl<C: Connector> Engine<C> {
             Link::WebSocket(_) | Link::Gone => TransportName::WebSocket,
         };
         self.shared.counters.opened(transport);
-        let Opening { handshake, id: new_id, dialect } = opening;
+        let Opening { handshake, place, id: new_id, dialect } = opening;
         let timing = Arc::clone(&self.shared.timing);
         let now = self.shared.clock.now();
         let machine = Machine::open(now, timing, dialect.revision(), transport);
@@ -246,6 +259,7 @@ impl<C: Connector> Engine<C> {
         let shared = Arc::clone(&self.shared);
         let session = Session::new(shared, id.clone(), dialect, handshake, machine, link);
         self.shared.sessions.write().insert(id, Arc::clone(&session));
+        place.keep();
         // Only now: until the session is there, the id is held.
         drop(new_id);
         if self.is_closed() {
@@ -311,7 +325,9 @@ impl Shared {
     pub(super) fn forget(&self, session: &Session) {
         self.wheel.remove(session);
         let mut sessions = self.sessions.write();
-        sessions.remove(session.key());
+        if sessions.remove(session.key()).is_some() {
+            self.places.leave(self, session.handshake());
+        }
         if sessions.is_empty() && self.closed.load(Ordering::Relaxed) {
             self.emptied.notify_waiters();
         }

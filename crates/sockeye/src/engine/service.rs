@@ -179,6 +179,7 @@ impl<C: Connector> EngineService<C> {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let options = self.engine.options();
         let handshake = Handshake::of(request);
+        let place = self.engine.take_place(&handshake)?;
         if let Some(allow) = &options.allow_request {
             allow.ask(&handshake).await?;
         }
@@ -188,7 +189,7 @@ impl<C: Connector> EngineService<C> {
         let offer =
             if upgrade { Some(UpgradeOffer::of(request, self.engine.options())?) } else { None };
         let id = self.engine.new_id(&handshake).await?;
-        let opening = Opening { handshake, id, dialect: Dialect::of(query) };
+        let opening = Opening { handshake, place, id, dialect: Dialect::of(query) };
         if let Some(offer) = offer {
             return Ok(offer.open(request, &self.engine, opening));
         }

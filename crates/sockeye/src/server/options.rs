@@ -6,7 +6,7 @@ use super::client_files::ClientFiles;
 use super::codec::Codec;
 use super::recovery::ConnectionStateRecovery;
 use super::server::Server;
-use crate::engine::{Cors, EngineOptions, PerMessageDeflate};
+use crate::engine::{Cors, EngineOptions, PerMessageDeflate, SlowReaders};
 
 /// Settings of a [`Server`]. Names and defaults are the reference's, where it has them (S-093).
 #[derive(Clone, Debug)]
@@ -19,9 +19,9 @@ pub struct ServerBuilder {
 pub(super) struct Options {
     pub(super) engine: EngineOptions,
     pub(super) connection: ConnectionLimits,
-    pub(super) max_attachments: usize,
     pub(super) max_running_handlers: usize,
     pub(super) max_pending_acknowledgements: usize,
+    pub(super) max_attachments: usize,
     pub(super) client_files: Option<ClientFiles>,
     pub(super) codec: Codec,
     pub(super) recovery: Option<ConnectionStateRecovery>,
@@ -37,9 +37,9 @@ impl Default for ServerBuilder {
             options: Options {
                 engine,
                 connection,
-                max_attachments: MAX_ATTACHMENTS,
                 max_running_handlers: 256,
                 max_pending_acknowledgements: 10_000,
+                max_attachments: MAX_ATTACHMENTS,
                 client_files: None,
                 codec: Codec::default(),
                 recovery: None,
@@ -107,19 +107,47 @@ impl ServerBuilder {
         self
     }
 
+    /// What happens to a client for which more than that would be queued. Default: it is
+    /// disconnected.
+    pub const fn slow_readers(mut self, policy: SlowReaders) -> Self {
+        self.options.engine.slow_readers = policy;
+        self
+    }
+
+    /// Packets that one POST body of a polling client may hold. Default 16 384, which is also the
+    /// most. One more disconnects the client (`parse error`).
+    pub const fn max_packets_per_payload(mut self, packets: usize) -> Self {
+        self.options.engine.max_packets_per_payload = packets;
+        self
+    }
+
+    /// Attachments that one packet of a client may have. Default 10, as in the official server
+    /// (S-008). Each costs a message of at most [`max_http_buffer_size`](Self::max_http_buffer_size)
+    /// bytes, kept until the last has come. One more disconnects the client (`forced close`). A
+    /// custom parser has its own limits.
+    pub const fn max_attachments(mut self, attachments: usize) -> Self {
+        self.options.max_attachments = attachments;
+        self
+    }
+
+    /// Connections that may be open at the same time. Default: any number. One more is refused
+    /// (403, code 4).
+    pub const fn max_connections(mut self, connections: usize) -> Self {
+        self.options.engine.max_connections = Some(connections);
+        self
+    }
+
+    /// The same for one IP address, where it is known: see
+    /// [`RemoteAddress`](crate::RemoteAddress). Behind a proxy all clients have the proxy's.
+    pub const fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.options.engine.max_connections_per_address = Some(connections);
+        self
+    }
+
     /// Namespaces that one client may be in. Default 64; the reference has no limit. One more is
     /// refused with CONNECT_ERROR.
     pub const fn max_namespaces(mut self, namespaces: usize) -> Self {
         self.options.connection.namespaces = namespaces;
-        self
-    }
-
-    /// Pieces of binary that one event or acknowledgement may hold. Default 10, as in the official
-    /// server (S-008); there is no limit to what is sent. Each piece may have
-    /// [`max_http_buffer_size`](Self::max_http_buffer_size) bytes, and they are held until the last
-    /// has come. Other parsers have limits of their own.
-    pub const fn max_attachments(mut self, attachments: usize) -> Self {
-        self.options.max_attachments = attachments;
         self
     }
 

@@ -363,12 +363,12 @@ impl Server {
         &self.0.options.connection
     }
 
-    pub(super) fn max_attachments(&self) -> usize {
-        self.0.options.max_attachments
-    }
-
     pub(super) fn max_running_handlers(&self) -> usize {
         self.0.options.max_running_handlers
+    }
+
+    pub(super) fn max_attachments(&self) -> usize {
+        self.0.options.max_attachments
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -20,6 +20,7 @@ use super::cork;
 use super::deflate::{self, PacketFrames};
 use super::handshake::Handshake;
 use super::id::Id;
+use super::options::SlowReaders;
 use super::server::Shared;
 use super::wheel::Place;
 pub(super) use answers::{PollAnswered, PollReply, Post};
@@ -45,7 +46,7 @@ pub enum SendError {
     /// The session is over.
     Closed,
     /// The peer reads so slowly that `max_buffered_bytes` were reached. The session has been
-    /// closed with `transport error`.
+    /// closed with `transport error`, unless [`SlowReaders::Refuse`] was chosen.
     SlowReader,
     /// It was volatile, and the connection was not ready for it.
     NotWritable,
@@ -301,6 +302,9 @@ impl Session {
         self.flush(state);
         if state.outbox.bytes() <= self.shared.options.max_buffered_bytes {
             return Ok(());
+        }
+        if self.shared.options.slow_readers == SlowReaders::Refuse {
+            return Err(SendError::SlowReader);
         }
         state.outbox.clear_unstarted();
         let detail = CloseDetail::SlowReader;

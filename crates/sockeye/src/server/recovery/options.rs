@@ -17,6 +17,7 @@ pub struct ConnectionStateRecovery {
     pub(in crate::server) skip_middlewares: bool,
     pub(super) max_bytes: usize,
     pub(super) max_packets: usize,
+    pub(super) connect_first: bool,
     offered: Arc<dyn Fn(&Handshake) -> bool + Send + Sync>,
 }
 
@@ -33,6 +34,7 @@ impl fmt::Debug for ConnectionStateRecovery {
             .field("skip_middlewares", &self.skip_middlewares)
             .field("max_bytes", &self.max_bytes)
             .field("max_packets", &self.max_packets)
+            .field("connect_first", &self.connect_first)
             .finish_non_exhaustive()
     }
 }
@@ -45,6 +47,7 @@ impl ConnectionStateRecovery {
             skip_middlewares: true,
             max_bytes: 64 << 20,
             max_packets: 10_000,
+            connect_first: false,
             offered: Arc::new(can_use_offsets),
         }
     }
@@ -75,6 +78,17 @@ impl ConnectionStateRecovery {
     /// client that missed more comes back as a new one.
     pub const fn max_packets(mut self, packets: usize) -> Self {
         self.max_packets = packets;
+        self
+    }
+
+    /// Whether a client that comes back is told so before it is sent what it missed. Default false:
+    /// afterwards, as from the official server (S-085).
+    ///
+    /// The official client keeps what comes before it is told, also if its connection breaks in
+    /// between; it then asks for the same again, and its handlers get it twice. Choose true if
+    /// connections break that often.
+    pub const fn connect_first(mut self, first: bool) -> Self {
+        self.connect_first = first;
         self
     }
 

@@ -86,8 +86,8 @@ impl Track {
         self.recovery.remember(self);
     }
 
-    /// The client is back: what it missed is sent, and then `connect` (S-085). `false`, and nothing
-    /// is sent, if what it missed is not known any more.
+    /// The client is back: what it missed is sent, and then `connect` (S-085), or the other way
+    /// round. `false`, and nothing is sent, if what it missed is not known any more.
     pub(in crate::server) fn resume(
         &self,
         socket: &Socket,
@@ -99,12 +99,15 @@ impl Track {
             return false;
         }
         let Some(missed) = state.history.resume(offset) else { return false };
-        let session = socket.session();
-        for recorded in missed {
+        let missed = missed.map(|recorded| recorded.packet());
+        let (first, last) = match self.recovery.options().connect_first {
+            true => (Some(&connect), None),
+            false => (None, Some(&connect)),
+        };
+        for packet in first.into_iter().chain(missed).chain(last) {
             // What cannot be sent now is kept, and can be sent the next time.
-            let _ = session.send(recorded.packet(), Delivery::RELIABLE);
+            let _ = socket.session().send(packet, Delivery::RELIABLE);
         }
-        let _ = session.send(connect, Delivery::RELIABLE);
         let before = state.enter(socket);
         drop(state);
         if let Place::Connected(session) = before {
@@ -142,6 +145,9 @@ impl Track {
         };
         match sent {
             Err(SendError::NotWritable) => return Err(SendError::NotWritable.into()),
+            Err(SendError::SlowReader) if state.is_connected() => {
+                return Err(EmitError::SlowReader);
+            }
             Err(_) if delivery.volatile => return Err(SendError::NotWritable.into()),
             // What did not reach a client that may come back reaches it then.
             Ok(()) | Err(_) => {}
@@ -216,6 +222,11 @@ impl Track {
 }
 
 impl State {
+    /// Whether it still has a connection that is open.
+    fn is_connected(&self) -> bool {
+        matches!(&self.place, Place::Connected(session) if session.is_open())
+    }
+
     /// The client has this socket now; where it was before.
     fn enter(&mut self, socket: &Socket) -> Place {
         self.socket = Some(socket.downgrade());

@@ -1,0 +1,90 @@
+//! What a client may have, and what happens above it.
+
+mod support;
+
+use sockeye::{EmitError, Server, SlowReaders, Socket};
+
+use support::{Client, Http, Polling, eventually, serve};
+
+const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
+const REFUSED: &str = r#"{"code":4,"message":"Too many connections"}"#;
+
+#[tokio::test]
+async fn no_more_connections_are_taken_than_there_are_places() {
+    for per_address in [false, true] {
+        let builder = Server::builder();
+        let io = if per_address {
+            builder.max_connections_per_address(2).build()
+        } else {
+            builder.max_connections(2).build()
+        };
+        let address = serve(&io).await;
+        let websocket = Client::join(address).await;
+        let _polling = Polling::join(address).await;
+        let mut http = Http::open(address).await;
+        let refused = http.get(HANDSHAKE).await;
+        assert_eq!((refused.status, refused.body.as_str()), (403, REFUSED));
+        drop(websocket);
+        eventually("a place", || io.clients_count() == 1).await;
+        assert_eq!(http.get(HANDSHAKE).await.status, 200, "the place is free again");
+        assert_eq!(http.get(HANDSHAKE).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_handshake_gives_its_place_back() {
+    let io =
+        Server::builder().max_connections(1).allow_request(async |_| Err("not now".into())).build();
+    let mut http = Http::open(serve(&io).await).await;
+    for _ in 0..3 {
+        assert_eq!(http.get(HANDSHAKE).await.body, r#"{"code":4,"message":"not now"}"#);
+    }
+}
+
+#[tokio::test]
+async fn one_attachment_or_packet_too_many_ends_the_connection() {
+    let io = Server::builder().max_attachments(1).max_packets_per_payload(2).build();
+    io.of("/").on("one", async || "ok");
+    let address = serve(&io).await;
+    let mut client = Client::join(address).await;
+    client.send(r#"451-0["one",{"_placeholder":true,"num":0}]"#).await;
+    client.send_binary(&[1]).await;
+    client.expect(r#"430["ok"]"#).await;
+    client.send(r#"452-["one",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#).await;
+    client.expect_close().await;
+
+    let mut polling = Polling::join(address).await;
+    polling.post("6\u{1e}6").await;
+    assert_eq!(io.sockets().len(), 1);
+    polling.post("6\u{1e}6\u{1e}6").await;
+    eventually("the end of the session", || io.sockets().is_empty()).await;
+}
+
+/// Fills what may be queued for the client.
+fn fill(socket: &Socket) -> EmitError {
+    let payload = "x".repeat(64 * 1024);
+    (0..1_000).find_map(|_| socket.emit("flood", &payload).err()).expect("a limit")
+}
+
+#[tokio::test]
+async fn a_slow_reader_may_be_refused_more_and_kept() {
+    let io =
+        Server::builder().max_buffered_bytes(128 * 1024).slow_readers(SlowReaders::Refuse).build();
+    let mut slow = Client::join_with_small_buffer(serve(&io).await).await;
+    let socket = io.sockets().remove(0);
+    let refused = fill(&socket);
+    assert!(matches!(refused, EmitError::SlowReader), "{refused:?}");
+    assert!(socket.is_connected());
+    // It reads again: then there is room again.
+    let flood = format!(r#"42["flood","{}"]"#, "x".repeat(64 * 1024));
+    while socket.emit("after", ()).is_err() {
+        slow.expect(&flood).await;
+    }
+    loop {
+        match slow.next("the event after the flood").await {
+            support::Incoming::Text(text) if text == r#"42["after"]"# => break,
+            support::Incoming::Text(text) => assert_eq!(text, flood),
+            other => panic!("{other:?}"),
+        }
+    }
+}
