@@ -206,37 +206,6 @@ async fn a_request_may_bring_thousands_of_packets() {
     assert!(answer.split('\u{1e}').all(|packet| packet == packets[0]));
 }
 
-/// E-045: old Internet Explorers looked for scripts in answers.
-#[tokio::test]
-async fn internet_explorer_is_told_not_to_look_for_scripts() {
-    let mut http = Http::open(serve(&echo()).await).await;
-    for (agent, told) in [
-        ("Mozilla/4.0 (compatible;MSIE 8.0; Windows NT 6.1)", true),
-        ("Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0) like Gecko", true),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", false),
-    ] {
-        let lines = [format!("User-Agent: {agent}")];
-        let lines = [lines[0].as_str()];
-        let open = http.get_with(POLL, &lines).await;
-        let target = format!("{POLL}&sid={}", sid_of(&open));
-        http.request("POST", &target, &[lines[0], "Content-Length: 2"]).await;
-        http.send("40").await;
-        let post = http.receive("a POST").await;
-        let poll = http.get_with(&target, &lines).await;
-        for answer in [open, post, poll] {
-            assert_eq!(answer.header("x-xss-protection"), told.then_some("0"), "{agent}");
-        }
-    }
-}
-
-/// E-031: the official server ends an upgrade that nobody answers after a second.
-#[tokio::test]
-async fn an_upgrade_under_another_path_is_told_so() {
-    let mut http = Http::open(serve(&echo()).await).await;
-    assert_eq!(http.upgrade_with("/other", &[]).await.status, 404);
-    assert_eq!(http.upgrade_with("/socket.iox/?EIO=4", &[]).await.status, 404);
-}
-
 /// E-042: three of the official server's vulnerabilities were of this kind.
 #[tokio::test]
 async fn a_handshake_that_breaks_off_or_is_garbage_harms_nobody_else() {

@@ -133,23 +133,3 @@ impl Default for EngineOptions {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Section 1.2.
-    #[test]
-    fn the_defaults_are_the_references() {
-        let options = EngineOptions::default();
-        assert_eq!(options.path, "/engine.io");
-        assert_eq!(options.ping_interval, Duration::from_millis(25_000));
-        assert_eq!(options.ping_timeout, Duration::from_millis(20_000));
-        assert_eq!(options.upgrade_timeout, Duration::from_millis(10_000));
-        assert_eq!(options.max_http_buffer_size, 1_000_000);
-        assert!(options.polling && options.websocket && options.allow_upgrades);
-        assert!(!options.allow_eio3 && options.cors.is_none() && options.cookie.is_none());
-        assert_eq!(options.http_compression, Some(HttpCompression::new().threshold(1024)));
-        assert!(options.allow_request.is_none() && options.initial_packet.is_none());
-    }
-}
