@@ -23,8 +23,8 @@ pub use server::{
 
 pub use engine::{
     AllowedOrigins, ConnectionError, ConnectionErrorContext, Cors, Handshake, HttpCompression,
-    IdGenerationError, PerMessageDeflate, RemoteAddress, RequestRefused, SameSite, SessionCookie,
-    SlowReaders, TransportName,
+    IdGenerationError, PerMessageDeflate, RemoteAddress, RequestRefused, SameSite,
+    SecureConnection, SessionCookie, SlowReaders, TransportName,
 };
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;

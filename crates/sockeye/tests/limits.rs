@@ -67,6 +67,37 @@ fn fill(socket: &Socket) -> EmitError {
 }
 
 #[tokio::test]
+async fn whoever_sends_much_can_wait_until_it_is_taken() {
+    let io = Server::new();
+    let mut slow = Client::join_with_small_buffer(serve(&io).await).await;
+    let socket = io.sockets().remove(0);
+    socket.drained().await;
+    let payload = "x".repeat(64 * 1024);
+    while socket.buffered() == 0 {
+        socket.emit("flood", &payload).unwrap();
+    }
+    let mut drained = tokio::spawn({
+        let socket = socket.clone();
+        async move { socket.drained().await }
+    });
+    let flood = format!(r#"42["flood","{payload}"]"#);
+    while !drained.is_finished() {
+        tokio::select! {
+            _ = &mut drained => break,
+            _ = slow.expect(&flood) => {}
+        }
+    }
+    assert_eq!(socket.buffered(), 0);
+
+    while socket.buffered() == 0 {
+        socket.emit("flood", &payload).unwrap();
+    }
+    let drained = tokio::spawn(async move { socket.drained().await });
+    drop(slow);
+    support::within("the end", drained).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_slow_reader_may_be_refused_more_and_kept() {
     let io =
         Server::builder().max_buffered_bytes(128 * 1024).slow_readers(SlowReaders::Refuse).build();

@@ -12,6 +12,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, request};
 #[expect(clippy::exhaustive_structs, reason = "it is just an address")]
 pub struct RemoteAddress(pub SocketAddr);
 
+/// That the connection is encrypted, as a request extension.
+///
+/// A program that ends TLS itself adds it to the requests' extensions if handlers want to know.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it says nothing but that it is there")]
+pub struct SecureConnection;
+
 /// What the first request of a session said (S-045).
 ///
 /// It is one exact copy: header values as they arrive would keep the whole read buffer of their
@@ -22,6 +29,7 @@ pub struct Handshake {
     text: Box<[u8]>,
     address: Option<SocketAddr>,
     issued: u64,
+    secure: bool,
 }
 
 const END: u8 = 0;
@@ -42,6 +50,7 @@ impl Handshake {
             text: text.as_slice().into(),
             address: request.extensions.get().map(|RemoteAddress(address)| *address),
             issued: milliseconds_since_epoch(),
+            secure: request.extensions.get::<SecureConnection>().is_some(),
         }
     }
 
@@ -88,6 +97,12 @@ impl Handshake {
     #[must_use]
     pub const fn issued(&self) -> u64 {
         self.issued
+    }
+
+    /// Whether the connection is encrypted, as far as it is known: see [`SecureConnection`].
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Whether a page of some origin opened the session (the `Origin` header was there).
@@ -138,7 +153,10 @@ mod tests {
             .into_parts();
         let address = SocketAddr::from(([127, 0, 0, 1], 7));
         parts.extensions.insert(RemoteAddress(address));
+        assert!(!Handshake::of(&parts).is_secure());
+        parts.extensions.insert(SecureConnection);
         let handshake = Handshake::of(&parts);
+        assert!(handshake.is_secure());
         assert_eq!(handshake.url(), "/socket.io/?EIO=4&name=J%C3%BCrgen+K");
         assert!(handshake.query().any(|pair| pair == ("name".into(), "Jürgen K".into())));
         assert_eq!(handshake.header("X-TOKEN"), Some("one"));

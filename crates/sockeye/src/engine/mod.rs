@@ -44,7 +44,7 @@ pub use body::{Never, ResponseBody};
 pub use compression::HttpCompression;
 pub use cookie::{SameSite, SessionCookie};
 pub use cors::{AllowedOrigins, Cors, OriginTest};
-pub use handshake::{Handshake, RemoteAddress};
+pub use handshake::{Handshake, RemoteAddress, SecureConnection};
 pub use hooks::{
     AllowRequest, ConnectionErrorHook, GenerateId, HeadersHook, IdGenerationError, RequestRefused,
 };

@@ -175,6 +175,7 @@ impl Session {
             state.last_words = queued;
         }
         state.candidate = None;
+        state.wake_drained();
         state.deflate = None;
         if let Some(Post::Arriving(reader)) = state.post.take().map(|post| *post) {
             reader.wake();

@@ -1,5 +1,6 @@
 //! Writing what is queued: at once by whoever queued it, or by the driver when the link was full.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +29,25 @@ impl Session {
             state.paused = false;
             self.driver().wake();
         }
+        if state.outbox.is_empty() {
+            state.wake_drained();
+        }
+    }
+
+    /// Waits until nothing is queued for the peer any more: all of it was given to the system, or
+    /// taken by a poll. Also ends when the session does.
+    ///
+    /// Cancel safety: dropped, it waits no longer.
+    pub fn drained(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let session = Arc::clone(self);
+        poll_fn(move |cx| {
+            let mut state = session.lock();
+            if state.outbox.is_empty() || state.is_released() {
+                return Poll::Ready(());
+            }
+            state.await_drained(cx.waker());
+            Poll::Pending
+        })
     }
 
     fn is_congested(&self, state: &State) -> bool {

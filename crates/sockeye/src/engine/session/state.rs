@@ -1,3 +1,5 @@
+use std::task::Waker;
+
 use sockeye_proto::Moment;
 use sockeye_proto::engine::{CloseDetail, CloseReason, Link as LinkName, Session as Machine};
 use sockeye_proto::websocket::{CloseCode, DeflateAgreement, DeflateContext};
@@ -34,6 +36,9 @@ pub(in crate::engine) struct State {
     pub(super) paused: bool,
     /// The application can take nothing more now, so the driver does not read.
     pub(in crate::engine) busy: bool,
+    /// Who waits until nothing is queued: hardly ever anybody.
+    #[expect(clippy::box_collection, reason = "every session has one, and hardly any uses it")]
+    drained: Option<Box<Vec<Waker>>>,
     /// Something was written since the driver paused.
     pub(super) progress: bool,
     /// What a stream that only the driver can write to is still to be sent when it is let go.
@@ -89,6 +94,7 @@ impl State {
             blocked: false,
             paused: false,
             busy: false,
+            drained: None,
             progress: false,
             last_words: Outbox::new(),
             candidates: 0,
@@ -128,6 +134,20 @@ impl State {
         let reading = self.paused && self.progress;
         self.progress = false;
         self.busy || reading
+    }
+
+    /// Has this woken when nothing is queued any more, or the session is over.
+    pub(super) fn await_drained(&mut self, waker: &Waker) {
+        let waiting = self.drained.get_or_insert_default();
+        if !waiting.iter().any(|known| known.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+    }
+
+    pub(super) fn wake_drained(&mut self) {
+        if let Some(waiting) = self.drained.take() {
+            waiting.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// Leaves the body of a POST for the driver. Once the session is over it is dropped, and with it

@@ -46,6 +46,15 @@ impl Socket {
         self.0.session.buffered()
     }
 
+    /// Waits until nothing is queued for the client any more: all of it was given to the system, or
+    /// taken by a poll. Also ends when the connection does. The other half of back-pressure:
+    /// whoever sends much awaits this from time to time.
+    ///
+    /// Cancel safety: dropped, it waits no longer.
+    pub async fn drained(&self) {
+        self.0.session.drained().await;
+    }
+
     pub(super) fn emit_as<A: ToArguments>(
         &self,
         event: &str,
