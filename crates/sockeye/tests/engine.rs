@@ -192,7 +192,6 @@ async fn closing_the_engine_ends_all_sessions_and_refuses_new_ones() {
     assert_eq!(http.get("/other").await.status, 404);
 }
 
-/// E-009: where the reference has an option, the connector sends what comes first.
 #[tokio::test]
 async fn what_a_connector_sends_comes_right_behind_the_open_packet() {
     let (pen, _log) = log();

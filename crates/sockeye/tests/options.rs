@@ -4,78 +4,28 @@ mod support;
 
 use std::time::Duration;
 
+use sockeye::Server;
 use sockeye::engine::EngineOptions;
-use sockeye::{AllowedOrigins, Cors, Server};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use support::{Client, Http, Polling, Response, serve};
+use support::{Client, Http, Polling, serve};
 
 const POLL: &str = "/socket.io/?EIO=4&transport=polling";
 const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
-fn settings_of(open: &Response) -> &str {
-    assert_eq!(open.status, 200, "{}", open.body);
-    open.body.split_once(r#","upgrades""#).expect("an OPEN packet").1
-}
-
-/// E-013, E-014, E-016, E-018, E-019, E-024, E-025, E-027, S-093.
+/// E-013, E-014, E-015, E-016, E-018, E-019, E-025, E-027, S-093.
 #[tokio::test]
 async fn the_defaults_are_those_of_the_reference() {
     let EngineOptions { upgrade_timeout, allow_eio3, cors, cookie, .. } = EngineOptions::default();
     assert_eq!((upgrade_timeout, allow_eio3), (Duration::from_secs(10), false));
     assert!(cors.is_none() && cookie.is_none());
     assert_eq!(EngineOptions::default().path, "/engine.io");
-    let address = serve(&Server::new()).await;
-    let mut http = Http::open(address).await;
-    let open = http.get_with(POLL, &["Origin: http://a.example"]).await;
-    let settings =
-        r#":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
-    assert_eq!(settings_of(&open), settings);
-    assert!(!open.head.to_ascii_lowercase().contains("access-control"), "{}", open.head);
-    // Nor is a preflight request anything but one with the wrong method.
-    http.request("OPTIONS", POLL, &["Origin: http://a.example"]).await;
-    assert_eq!(
-        http.receive("OPTIONS").await.body,
-        r#"{"code":2,"message":"Bad handshake method"}"#
-    );
+    let mut http = Http::open(serve(&Server::new()).await).await;
+    let open = http.get(POLL).await.body;
+    let settings = r#""upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+    assert!(open.ends_with(settings), "{open}");
     assert_eq!(http.upgrade_with(SOCKET, &[]).await.status, 101);
-}
-
-/// E-003, E-018.
-#[tokio::test]
-async fn a_transport_that_is_not_enabled_is_unknown_and_not_offered() {
-    let unknown = r#"{"code":0,"message":"Transport unknown"}"#;
-    let io = Server::builder().polling(false).build();
-    let address = serve(&io).await;
-    assert_eq!(Http::open(address).await.get(POLL).await.body, unknown);
-    Client::join(address).await;
-
-    let io = Server::builder().websocket(false).build();
-    let address = serve(&io).await;
-    let open = Http::open(address).await.get(POLL).await;
-    assert!(settings_of(&open).starts_with(":[],"), "{}", open.body);
-    let sid = open.body.split('"').nth(3).expect("a sid");
-    for target in [SOCKET.to_owned(), format!("{SOCKET}&sid={sid}")] {
-        let refused = Http::open(address).await.upgrade_with(&target, &[]).await;
-        assert_eq!((refused.status, refused.body.as_str()), (400, "Transport unknown"));
-    }
-}
-
-/// E-019. The reference takes the upgrade of a client that asks for one all the same.
-#[tokio::test]
-async fn without_upgrades_none_is_offered_and_none_is_taken() {
-    let io = Server::builder().allow_upgrades(false).build();
-    let address = serve(&io).await;
-    let open = Http::open(address).await.get(POLL).await;
-    assert!(settings_of(&open).starts_with(":[],"), "{}", open.body);
-    let mut polling = Polling::join(address).await;
-    let stream = TcpStream::connect(address).await.expect("the server listens");
-    Client::upgrading(stream, "/socket.io/", &polling.sid).await.expect_close().await;
-    io.emit("still", ()).unwrap();
-    assert_eq!(polling.poll().await, r#"42["still"]"#);
-    // A session that begins as a WebSocket is none that is upgraded.
-    Client::join(address).await;
 }
 
 /// E-015, E-089. The clock is tokio's, so no time passes.
@@ -160,65 +110,5 @@ async fn old_internet_explorers_are_told_that_there_is_no_script() {
         assert_eq!(http.receive("a POST").await.header("x-xss-protection"), expected, "{agent}");
         let poll = http.get_with(&target, &[&agent]).await;
         assert_eq!(poll.header("x-xss-protection"), expected, "{agent}");
-    }
-}
-
-/// E-024, E-048: as in http-handshake.txt.
-#[tokio::test]
-async fn pages_of_allowed_origins_may_read_what_the_server_says() {
-    let origins = AllowedOrigins::List(vec!["http://a.com".into(), "http://b.com".into()]);
-    let io = Server::builder().cors(Cors::new(origins).credentials(true)).build();
-    let address = serve(&io).await;
-    let mut http = Http::open(address).await;
-    for (origin, allowed) in [("http://b.com", Some("http://b.com")), ("http://c.com", None)] {
-        let origin = format!("Origin: {origin}");
-        let open = http.get_with(POLL, &[&origin]).await;
-        let refused = http.get_with("/socket.io/", &[&origin]).await;
-        let switched = Http::open(address).await.upgrade_with(SOCKET, &[&origin]).await;
-        for (response, status) in [(open, 200), (refused, 400), (switched, 101)] {
-            assert_eq!(response.status, status);
-            assert_eq!(response.header("access-control-allow-origin"), allowed);
-            assert_eq!(response.header("vary"), Some("Origin"));
-            assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
-        }
-    }
-}
-
-/// E-048: as in http-handshake.txt.
-#[tokio::test]
-async fn a_preflight_request_is_answered_as_the_reference_answers_it() {
-    let mirror = Cors::new(AllowedOrigins::Mirror).credentials(true);
-    let strict = Cors::any().allowed_headers("x-one").exposed_headers("x-two");
-    for (cors, origin, vary, credentials, allowed, exposed, age) in [
-        (
-            mirror,
-            "http://a.com",
-            &["Origin", "Access-Control-Request-Headers"][..],
-            Some("true"),
-            "x-foo",
-            None,
-            None,
-        ),
-        (Cors::any(), "*", &["Access-Control-Request-Headers"], None, "x-foo", None, None),
-        (strict.max_age(Duration::from_secs(9)), "*", &[], None, "x-one", Some("x-two"), Some("9")),
-    ] {
-        let io = Server::builder().cors(cors).build();
-        let mut http = Http::open(serve(&io).await).await;
-        let asked = [
-            "Origin: http://a.com",
-            "Access-Control-Request-Method: POST",
-            "Access-Control-Request-Headers: x-foo",
-        ];
-        http.request("OPTIONS", POLL, &asked).await;
-        let answer = http.receive("a preflight request").await;
-        assert_eq!((answer.status, answer.body.as_str()), (204, ""));
-        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
-        assert_eq!(answer.headers("vary"), vary);
-        assert_eq!(answer.header("access-control-allow-credentials"), credentials);
-        let methods = answer.header("access-control-allow-methods");
-        assert_eq!(methods, Some("GET,HEAD,PUT,PATCH,POST,DELETE"));
-        assert_eq!(answer.header("access-control-allow-headers"), Some(allowed));
-        assert_eq!(answer.header("access-control-expose-headers"), exposed);
-        assert_eq!(answer.header("access-control-max-age"), age);
     }
 }
