@@ -29,6 +29,8 @@ rust() {
     step cargo deny --log-level error check bans licenses sources
     # Units, vectors, machines, seeded simulation, loopback, and the protocol cases over raw sockets.
     step cargo test --workspace --locked
+    # How many behaviours of the official server are shown, differ, are absent, or come later.
+    step cargo test --quiet --locked -p conformance --test checklist -- --nocapture every_behaviour
 }
 
 node() {

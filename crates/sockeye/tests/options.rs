@@ -9,10 +9,15 @@ use sockeye::engine::EngineOptions;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use support::{Client, Http, Polling, serve};
+use support::{Client, Http, Polling, Response, serve};
 
 const POLL: &str = "/socket.io/?EIO=4&transport=polling";
 const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
+
+fn settings_of(open: &Response) -> &str {
+    assert_eq!(open.status, 200, "{}", open.body);
+    open.body.split_once(r#","upgrades""#).expect("an OPEN packet").1
+}
 
 /// E-013, E-014, E-015, E-016, E-018, E-019, E-025, E-027, S-093.
 #[tokio::test]
@@ -22,10 +27,47 @@ async fn the_defaults_are_those_of_the_reference() {
     assert!(cors.is_none() && cookie.is_none());
     assert_eq!(EngineOptions::default().path, "/engine.io");
     let mut http = Http::open(serve(&Server::new()).await).await;
-    let open = http.get(POLL).await.body;
-    let settings = r#""upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
-    assert!(open.ends_with(settings), "{open}");
+    let open = http.get(POLL).await;
+    let settings =
+        r#":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+    assert_eq!(settings_of(&open), settings);
     assert_eq!(http.upgrade_with(SOCKET, &[]).await.status, 101);
+}
+
+/// E-003, E-018.
+#[tokio::test]
+async fn a_transport_that_is_not_enabled_is_unknown_and_not_offered() {
+    let unknown = r#"{"code":0,"message":"Transport unknown"}"#;
+    let io = Server::builder().polling(false).build();
+    let address = serve(&io).await;
+    assert_eq!(Http::open(address).await.get(POLL).await.body, unknown);
+    Client::join(address).await;
+
+    let io = Server::builder().websocket(false).build();
+    let address = serve(&io).await;
+    let open = Http::open(address).await.get(POLL).await;
+    assert!(settings_of(&open).starts_with(":[],"), "{}", open.body);
+    let sid = open.body.split('"').nth(3).expect("a sid");
+    for target in [SOCKET.to_owned(), format!("{SOCKET}&sid={sid}")] {
+        let refused = Http::open(address).await.upgrade_with(&target, &[]).await;
+        assert_eq!((refused.status, refused.body.as_str()), (400, "Transport unknown"));
+    }
+}
+
+/// E-019. The reference takes the upgrade of a client that asks for one all the same.
+#[tokio::test]
+async fn without_upgrades_none_is_offered_and_none_is_taken() {
+    let io = Server::builder().allow_upgrades(false).build();
+    let address = serve(&io).await;
+    let open = Http::open(address).await.get(POLL).await;
+    assert!(settings_of(&open).starts_with(":[],"), "{}", open.body);
+    let mut polling = Polling::join(address).await;
+    let stream = TcpStream::connect(address).await.expect("the server listens");
+    Client::upgrading(stream, "/socket.io/", &polling.sid).await.expect_close().await;
+    io.emit("still", ()).unwrap();
+    assert_eq!(polling.poll().await, r#"42["still"]"#);
+    // A session that begins as a WebSocket is none that is upgraded.
+    Client::join(address).await;
 }
 
 /// E-015, E-089. The clock is tokio's, so no time passes.
