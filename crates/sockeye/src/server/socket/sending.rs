@@ -5,7 +5,7 @@ use sockeye_proto::socket::{
 };
 use tokio::sync::oneshot;
 
-use super::Socket;
+use super::{Socket, Standing};
 use crate::engine::{Delivery, PacketFrames};
 use crate::server::acknowledgement::AwaitAcknowledgement;
 use crate::server::error::EmitError;
@@ -13,6 +13,9 @@ use crate::server::outgoing::OutgoingEvent;
 
 impl Socket {
     /// Sends an event to the client. Never blocks.
+    ///
+    /// In a middleware it goes out before the client is told that it is in (S-042): the official
+    /// client keeps it until then, others may not.
     ///
     /// # Errors
     /// See [`EmitError`]; nothing was sent then.
@@ -62,10 +65,14 @@ impl Socket {
         delivery: Delivery,
     ) -> Result<(), EmitError> {
         let namespace = &self.0.namespace;
-        let track = match &self.0.track {
+        let is_connecting = self.standing() == Standing::Connecting;
+        let track = match self.0.track.as_ref().filter(|_| !is_connecting) {
             _ if self.listens() || namespace.is_watched() => {
                 let event = OutgoingEvent::new(namespace.encode_event(event, None, arguments)?);
                 self.show(&event);
+                if is_connecting {
+                    return self.transmit(event.packet(), delivery);
+                }
                 return self.deliver(&event, delivery);
             }
             None => {
@@ -129,10 +136,12 @@ impl Socket {
     }
 
     fn transmit(&self, packet: impl PacketFrames, delivery: Delivery) -> Result<(), EmitError> {
-        if !self.is_connected() {
-            return Err(EmitError::Disconnected);
+        match self.standing() {
+            Standing::Connected | Standing::Connecting => {
+                Ok(self.0.session.send(packet, delivery)?)
+            }
+            _ => Err(EmitError::Disconnected),
         }
-        Ok(self.0.session.send(packet, delivery)?)
     }
 
     /// The client's answer.
