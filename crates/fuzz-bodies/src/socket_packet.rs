@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use sockeye_proto::socket::{
     Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, MessagePack, Packet, Parser,
-    ParserInput, Payload, ReceivedPacket, ToArguments, Value, is_reserved_event,
+    ParserInput, Payload, ToArguments, Value, is_reserved_event,
 };
 
 /// Stands between the packet's text and its attachments; UTF-8 never has it.
@@ -120,9 +120,9 @@ fn by_another_parser_they_are_the_same(
     let sent = encode(namespace, Kind::Acknowledgement(1), arguments);
     let sent = sent.with_parser(&parser(), namespace).expect("it is no deeper than it may be");
     let message = sent.frames().next().expect("one message").payload();
-    let packet = MessagePack.decoder().add(ParserInput::Binary(message)).expect("a packet");
-    let received = ReceivedPacket::new(packet.expect("it is complete")).expect("it is valid");
-    let again = received.packet();
+    let received = MessagePack.decoder().receive(ParserInput::Binary(message)).expect("a packet");
+    let received = received.expect("it is complete");
+    let again = received.packet().expect("it is valid");
     assert_eq!((again.namespace, again.id), (namespace, Some(1)));
     let again = arguments_of(&again).decode_all::<Value>().expect("what was sent");
     assert!(again.iter().zip(values).all(|(again, value)| are_same(again, value)));

@@ -30,5 +30,5 @@ pub use engine::{
 pub use sockeye_proto::socket::MessagePack;
 pub use sockeye_proto::socket::{
     Arguments, ArgumentsError, FromArguments, OwnedArguments, PacketKind, Parser, ParserDecoder,
-    ParserError, ParserInput, ParserMessage, ParserPacket, ToArguments, Value,
+    ParserError, ParserInput, ParserMessage, ParserPacket, ReceivedPacket, ToArguments, Value,
 };

@@ -80,8 +80,8 @@ impl<'a> Arguments<'a> {
 /// Arguments that can be kept, sent on, or decoded later.
 #[derive(Clone, Debug, Default)]
 pub struct OwnedArguments {
-    pub(super) list: Box<str>,
-    pub(super) attachments: Vec<Bytes>,
+    list: Box<str>,
+    attachments: Vec<Bytes>,
 }
 
 impl OwnedArguments {

@@ -39,6 +39,17 @@ pub trait ParserDecoder: Send {
     /// If the message is none of this parser's. The connection ends with `forced close` (S-027),
     /// and the decoder with it.
     fn add(&mut self, message: ParserInput<'_>) -> Result<Option<ParserPacket>, ParserError>;
+
+    /// What a server calls: [`add`](Self::add), and then the packet's data is written as JSON,
+    /// which is the form in which handlers decode it. A parser that can write that itself saves
+    /// the time and the memory of a [`Value`].
+    ///
+    /// # Errors
+    /// As for `add`; also if the parts of the packet do not fit together.
+    fn receive(&mut self, message: ParserInput<'_>) -> Result<Option<ReceivedPacket>, ParserError> {
+        let packet = self.add(message)?;
+        packet.map(ReceivedPacket::new).transpose().map_err(ParserError::new)
+    }
 }
 
 /// A packet as parsers know it: the reference's packet object.

@@ -76,8 +76,7 @@ pub(super) fn receive(
         Message::Text(text) => ParserInput::Text(text),
         Message::Binary(data) => ParserInput::Binary(data),
     };
-    let packet = decoder.add(message)?;
-    packet.map(ReceivedPacket::new).transpose().map_err(ParserError::new)
+    decoder.receive(message)
 }
 
 /// Closes the connection of a client that cannot be told what it must know.
@@ -101,9 +100,22 @@ impl<P: Parser> Parser for Guarded<P> {
 
 impl ParserDecoder for Guarded<Result<Box<dyn ParserDecoder>, Panicked>> {
     fn add(&mut self, message: ParserInput<'_>) -> Result<Option<ParserPacket>, ParserError> {
+        self.catch(|decoder| decoder.add(message))
+    }
+
+    fn receive(&mut self, message: ParserInput<'_>) -> Result<Option<ReceivedPacket>, ParserError> {
+        self.catch(|decoder| decoder.receive(message))
+    }
+}
+
+impl Guarded<Result<Box<dyn ParserDecoder>, Panicked>> {
+    fn catch<T>(
+        &mut self,
+        call: impl FnOnce(&mut dyn ParserDecoder) -> Result<T, ParserError>,
+    ) -> Result<T, ParserError> {
         match &mut self.0 {
             Ok(decoder) => {
-                catch(|| decoder.add(message)).unwrap_or_else(|panicked| Err(error_of(&panicked)))
+                catch(|| call(&mut **decoder)).unwrap_or_else(|panicked| Err(error_of(&panicked)))
             }
             Err(panicked) => Err(error_of(panicked)),
         }

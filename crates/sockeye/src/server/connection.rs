@@ -60,7 +60,10 @@ impl Application for Connection {
             },
             (MessageDecoder::Custom(decoder), message) => {
                 return match codec::receive(&mut **decoder, message) {
-                    Ok(Some(received)) => self.packet(session, cx, received.packet()),
+                    Ok(Some(received)) => match received.packet() {
+                        Ok(packet) => self.packet(session, cx, packet),
+                        Err(error) => close(session, &error),
+                    },
                     Ok(None) => {}
                     Err(error) => close(session, &error),
                 };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::placeholder;
 use super::scan::{NotJson, Scanner};
-use crate::socket::{Arguments, Packet, Payload, is_reserved_event};
+use crate::socket::{Arguments, Packet, PacketKind as Kind, Payload, is_reserved_event};
 
 /// The highest acknowledgement id: above it JavaScript would round.
 pub(in crate::socket) const MAX_ID: u64 = (1 << 53) - 1;
@@ -167,13 +167,43 @@ impl Decoder {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Connect,
-    Disconnect,
-    Event,
-    Acknowledgement,
-    ConnectError,
+/// A packet whose parts were found by another parser. Data is JSON; without, `payload` is empty.
+pub(in crate::socket) fn packet_of<'a>(
+    kind: Kind,
+    namespace: &'a str,
+    id: Option<u64>,
+    payload: &'a str,
+    attachments: &'a [Bytes],
+) -> Result<Packet<'a>, DecodeError> {
+    if id.is_some_and(|id| id > MAX_ID) {
+        return Err(DecodeError::InvalidId);
+    }
+    // The default parser's own may do without (S-013).
+    let needs_data = !matches!(kind, Kind::Connect | Kind::Disconnect);
+    if needs_data && payload.is_empty() || kind == Kind::ConnectError && !is_reason(payload) {
+        return Err(DecodeError::InvalidPayload);
+    }
+    let header = Header { kind, attachments: attachments.len(), namespace, id, payload };
+    let mut packet = header.packet()?;
+    match &mut packet.payload {
+        Payload::Event { arguments, .. } | Payload::Acknowledgement(arguments) => {
+            arguments.attachments = attachments;
+        }
+        _ if attachments.is_empty() => {}
+        _ => return Err(DecodeError::InvalidPayload),
+    }
+    if attachments.is_empty() || placeholder::all_in_range(payload, attachments.len()) {
+        Ok(packet)
+    } else {
+        Err(DecodeError::IllegalAttachment)
+    }
+}
+
+/// Whether this is what CONNECT_ERROR may say: a string, or an object.
+fn is_reason(payload: &str) -> bool {
+    let mut scanner = Scanner::new(payload);
+    scanner.space();
+    matches!(scanner.peek(), Some(b'"' | b'{')) && scanner.value().is_ok() && scanner.at_end()
 }
 
 /// A packet's text, taken apart (S-002).

@@ -145,6 +145,19 @@ pub struct Encoder<'a> {
     namespace: &'a str,
 }
 
+/// Writes a string. Most short ones need no escapes, and no serializer; at long ones it is faster.
+pub(in crate::socket) fn write_string(json: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    const SHORT: usize = 64;
+    let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..0x20);
+    if text.len() > SHORT || text.bytes().any(is_special) {
+        return serde_json::to_writer(json, text);
+    }
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+    Ok(())
+}
+
 /// The digits of a `u64`, and of the largest count of attachments.
 const DIGITS: usize = 20;
 
@@ -197,7 +210,7 @@ impl<'a> Encoder<'a> {
         }
         self.begin();
         self.scratch.push(b'[');
-        self.string(name).map_err(EncodeError::Json)?;
+        write_string(self.scratch, name).map_err(EncodeError::Json)?;
         self.arguments(arguments, true)
     }
 
@@ -256,17 +269,6 @@ impl<'a> Encoder<'a> {
     pub fn disconnect(&mut self) -> Encoded {
         self.begin();
         self.finish(b'1', None, Vec::new())
-    }
-
-    /// Most names need no escapes, and no serializer.
-    fn string(&mut self, text: &str) -> serde_json::Result<()> {
-        if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            return serde_json::to_writer(&mut *self.scratch, text);
-        }
-        self.scratch.push(b'"');
-        self.scratch.extend_from_slice(text.as_bytes());
-        self.scratch.push(b'"');
-        Ok(())
     }
 
     fn arguments<A: ToArguments + ?Sized>(

@@ -5,8 +5,9 @@ mod encode;
 mod placeholder;
 mod scan;
 
-pub(super) use decode::MAX_ID;
 pub use decode::{Assembled, DecodeError, Decoder};
+pub(super) use decode::{MAX_ID, packet_of};
+pub(super) use encode::write_string;
 pub use encode::{EncodeError, Encoded, Encoder};
-pub(super) use placeholder::{all_in_range, write_placeholder};
+pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};

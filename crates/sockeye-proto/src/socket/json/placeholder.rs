@@ -19,7 +19,7 @@ where
 ///
 /// What else a decoder may dislike, such as half a surrogate pair, is no concern of this check: it
 /// is judged when the arguments are decoded, as in a packet without attachments.
-pub(in crate::socket) fn all_in_range(text: &str, attachments: usize) -> bool {
+pub(super) fn all_in_range(text: &str, attachments: usize) -> bool {
     let mut json = serde_json::Deserializer::new(StrRead::new(text));
     let checked = Check { attachments: attachments as u64 }.deserialize(&mut json);
     !checked.is_err_and(|error| error.is_data())

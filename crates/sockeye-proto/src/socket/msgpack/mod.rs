@@ -5,14 +5,20 @@
 //! have other extension types.
 
 mod date;
+mod json;
 mod read;
 mod write;
 
+use serde::de::DeserializeSeed;
+
 use super::parser::{
     PacketKind, Parser, ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket,
+    ReceivedPacket,
 };
+use super::value::ValueSeed;
 use super::{DecodeError, Value};
-use read::{ReadError, read};
+use json::{Binary, Json, to_json};
+use read::{Fields, ReadError, fields};
 
 /// How deep maps and lists of one message may be nested: the packet, the list of its arguments, and
 /// in each of these what the default parser takes too.
@@ -46,35 +52,41 @@ impl Parser for MessagePack {
 /// A packet is never spread over messages, so there is nothing to keep between them.
 impl ParserDecoder for MessagePack {
     fn add(&mut self, message: ParserInput<'_>) -> Result<Option<ParserPacket>, ParserError> {
-        match message {
-            ParserInput::Binary(bytes) => packet(bytes).map(Some).map_err(ParserError::new),
-            ParserInput::Text(_) => Err(ParserError::new(ReadError::Text)),
-        }
+        let Fields { kind, namespace, id, data } = read(message)?;
+        let data = match data {
+            Some(data) => Some(to_json(data, Binary::Attached).and_then(value)?),
+            None => None,
+        };
+        Ok(Some(ParserPacket { kind, namespace: namespace.to_owned(), id, data }))
+    }
+
+    fn receive(&mut self, message: ParserInput<'_>) -> Result<Option<ReceivedPacket>, ParserError> {
+        let Fields { kind, namespace, id, data } = read(message)?;
+        let binary = if kind == PacketKind::Connect { Binary::Numbers } else { Binary::Attached };
+        let (data, attachments) = match data {
+            Some(data) => {
+                let Json { text, attachments } = to_json(data, binary)?;
+                (Some(text), attachments)
+            }
+            None => (None, Vec::new()),
+        };
+        let namespace = namespace.to_owned();
+        Ok(Some(ReceivedPacket::from_json(kind, namespace, id, data, attachments)))
     }
 }
 
-/// Keys that are not the packet's are ignored; the official client sends `options` (S-019).
-fn packet(bytes: &[u8]) -> Result<ParserPacket, ReadError> {
-    let Some(Value::Object(mut fields)) = read(bytes)? else { return Err(ReadError::NotAMap) };
-    let kind = fields.remove("type").as_ref().and_then(whole_number);
-    let kind = kind.and_then(PacketKind::from_number).ok_or(ReadError::PacketType)?;
-    let Some(Value::String(namespace)) = fields.remove("nsp") else {
-        return Err(ReadError::Namespace);
-    };
-    let id = match fields.remove("id") {
-        Some(id) => Some(whole_number(&id).ok_or(DecodeError::InvalidId)?),
-        None => None,
-    };
-    Ok(ParserPacket { kind, namespace, id, data: fields.remove("data") })
+fn read(message: ParserInput<'_>) -> Result<Fields<'_>, ReadError> {
+    match message {
+        ParserInput::Binary(bytes) => fields(bytes),
+        ParserInput::Text(_) => Err(ReadError::Text),
+    }
 }
 
-/// To JavaScript `1.0` and `1` are the same.
-fn whole_number(value: &Value) -> Option<u64> {
-    let Value::Number(number) = value else { return None };
-    number.as_u64().or_else(|| match write::exact_integer(number.as_f64()?) {
-        Some(integer) => u64::try_from(integer).ok(),
-        None => None,
-    })
+fn value(json: Json) -> Result<Value, ReadError> {
+    let Json { text, attachments } = json;
+    let value = ValueSeed { attachments: &attachments };
+    let value = value.deserialize(&mut serde_json::Deserializer::from_str(&text));
+    value.map_err(|_| ReadError::Packet(DecodeError::IllegalAttachment))
 }
 
 #[cfg(test)]
@@ -85,7 +97,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::socket::{Encoder, Payload, ReceivedPacket};
+    use crate::socket::{Encoder, Packet, Payload};
 
     fn parser() -> Arc<dyn Parser> {
         Arc::new(MessagePack)
@@ -103,6 +115,11 @@ mod tests {
     fn decode(bytes: &[u8]) -> Result<ParserPacket, String> {
         let packet = MessagePack.decoder().add(ParserInput::Binary(bytes));
         packet.map(Option::unwrap).map_err(|error| error.to_string())
+    }
+
+    /// The form in which the server takes it.
+    fn receive(bytes: &[u8]) -> ReceivedPacket {
+        MessagePack.decoder().receive(ParserInput::Binary(bytes)).unwrap().unwrap()
     }
 
     fn encode(packet: &ParserPacket) -> Vec<u8> {
@@ -147,6 +164,15 @@ mod tests {
             let decoded = decode(&from_hex(&hex)).unwrap();
             assert_eq!(decoded, expected, "{hex}");
             assert_eq!(decoded.validate(), Ok(()), "{hex}");
+            let (received, same) =
+                (receive(&from_hex(&hex)), ReceivedPacket::new(decoded).unwrap());
+            let described = [&received, &same].map(|packet| match packet.packet().unwrap() {
+                Packet { id, payload: Payload::Event { name, arguments }, .. } => {
+                    format!("{name} {id:?} {:?}", arguments.decode_all::<Value>())
+                }
+                other => format!("{other:?}"),
+            });
+            assert_eq!(described[0], described[1], "{hex}");
         }
     }
 
@@ -260,12 +286,15 @@ mod tests {
             &[("type", &[0]), ("data", &[0x90]), MAIN],
             &[("type", &[1]), ("data", &[0xc0]), MAIN],
         ] {
-            let packet = decode(&map(fields)).unwrap();
-            assert_eq!(ReceivedPacket::new(packet).unwrap_err(), DecodeError::InvalidPayload);
+            let message = map(fields);
+            assert_eq!(decode(&message).unwrap().validate(), Err(DecodeError::InvalidPayload));
+            let refused = receive(&message).packet().unwrap_err();
+            assert_eq!(refused, DecodeError::InvalidPayload);
         }
         let beyond = [&[0xcf][..], &(1_u64 << 53).to_be_bytes()].concat();
-        let packet = decode(&map(&[EVENT, NAME, MAIN, ("id", &beyond)])).unwrap();
-        assert_eq!(ReceivedPacket::new(packet).unwrap_err(), DecodeError::InvalidId);
+        let message = map(&[EVENT, NAME, MAIN, ("id", &beyond)]);
+        assert_eq!(decode(&message).unwrap().validate(), Err(DecodeError::InvalidId));
+        assert_eq!(receive(&message).packet().unwrap_err(), DecodeError::InvalidId);
     }
 
     #[test]
@@ -282,6 +311,14 @@ mod tests {
     }
 
     #[test]
+    fn bytes_in_auth_decode_as_bytes() {
+        let auth = [("type", &[0][..]), ("data", b"\x81\xa1k\xc4\x02\x01\xff"), MAIN];
+        let received = receive(&map(&auth));
+        let Payload::Connect(Some(auth)) = received.packet().unwrap().payload else { panic!() };
+        assert_eq!(auth, "{\"k\":[1,255]}");
+    }
+
+    #[test]
     fn p_11_the_deepest_arguments_come_back() {
         let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
         let event = |depth| {
@@ -291,8 +328,8 @@ mod tests {
         let deepest = event(126);
         let bytes = encode(&deepest);
         assert_eq!(decode(&bytes).unwrap(), deepest);
-        let received = ReceivedPacket::new(deepest).unwrap();
-        let Payload::Event { arguments, .. } = received.packet().payload else { panic!() };
+        let received = receive(&bytes);
+        let Payload::Event { arguments, .. } = received.packet().unwrap().payload else { panic!() };
         let echo = Encoder::new(&mut Vec::new(), "/").event("a", None, &arguments).unwrap();
         let echo = echo.with_parser(&parser(), "/").unwrap();
         assert_eq!(echo.frames().next().unwrap().payload(), bytes);

@@ -4,28 +4,22 @@
 use bytes::Bytes;
 
 use super::{PacketKind, ParserPacket};
-use crate::socket::json::{MAX_DEPTH, all_in_range, write_placeholder};
-use crate::socket::{DecodeError, OwnedArguments, Packet, Payload, Value};
+use crate::socket::json::{MAX_DEPTH, packet_of, write_placeholder, write_string};
+use crate::socket::{DecodeError, Packet, Value};
 
-/// A packet that came by a custom parser, checked.
+/// A packet that came by a custom parser, in the default parser's form.
 #[derive(Debug)]
 pub struct ReceivedPacket {
+    kind: PacketKind,
     namespace: String,
     id: Option<u64>,
-    payload: OwnedPayload,
-}
-
-#[derive(Debug)]
-enum OwnedPayload {
-    Connect(Option<String>),
-    Disconnect,
-    Event { name: String, arguments: OwnedArguments },
-    Acknowledgement(OwnedArguments),
-    ConnectError(String),
+    /// Empty if there is none.
+    data: String,
+    attachments: Vec<Bytes>,
 }
 
 impl ReceivedPacket {
-    /// Checks and takes a packet.
+    /// Takes a packet, and writes its data as JSON.
     ///
     /// Bytes in what a client sends along with CONNECT become lists of numbers, which decode into
     /// byte types all the same. In a packet with bytes elsewhere, an object that looks like one of
@@ -33,98 +27,67 @@ impl ReceivedPacket {
     ///
     /// # Errors
     /// As of [`ParserPacket::validate`]; [`DecodeError::InvalidPayload`] also if data is nested
-    /// too deep, and [`DecodeError::IllegalAttachment`] if what looks like a placeholder names none
-    /// of the packet's bytes.
+    /// too deep.
     pub fn new(packet: ParserPacket) -> Result<Self, DecodeError> {
         packet.validate()?;
         let ParserPacket { kind, namespace, id, data } = packet;
-        let payload = match (kind, data) {
-            (PacketKind::Connect, data) => {
-                OwnedPayload::Connect(data.as_ref().map(json).transpose()?)
+        let mut writer = Writer::default();
+        match data {
+            Some(data) if kind == PacketKind::Connect => {
+                check_depth(&data)?;
+                writer.scalar(&data)?;
             }
-            (PacketKind::Event, Some(Value::Array(items))) => event(items)?,
-            (PacketKind::Acknowledgement, Some(Value::Array(items))) => {
-                OwnedPayload::Acknowledgement(arguments(items.into_iter())?)
+            Some(data) => {
+                check_depth(&data)?;
+                writer.value(data)?;
             }
-            (PacketKind::ConnectError, Some(data)) => OwnedPayload::ConnectError(json(&data)?),
-            (PacketKind::Disconnect, None) => OwnedPayload::Disconnect,
-            _ => return Err(DecodeError::InvalidPayload),
-        };
-        Ok(Self { namespace, id, payload })
+            None => {}
+        }
+        let data = String::from_utf8(writer.json).map_err(|_| DecodeError::InvalidPayload)?;
+        Ok(Self { kind, namespace, id, data, attachments: writer.attachments })
     }
 
-    /// The packet.
+    /// A packet whose data is JSON already, with `{"_placeholder":true,"num":0}` for the first of
+    /// `attachments` and so on, as in the default parser's packets. Data of CONNECT has none.
     #[must_use]
-    pub fn packet(&self) -> Packet<'_> {
-        let payload = match &self.payload {
-            OwnedPayload::Connect(data) => Payload::Connect(data.as_deref()),
-            OwnedPayload::Disconnect => Payload::Disconnect,
-            OwnedPayload::Event { name, arguments } => {
-                Payload::Event { name: name.into(), arguments: arguments.as_arguments() }
-            }
-            OwnedPayload::Acknowledgement(arguments) => {
-                Payload::Acknowledgement(arguments.as_arguments())
-            }
-            OwnedPayload::ConnectError(data) => Payload::ConnectError(data),
-        };
-        Packet { namespace: &self.namespace, id: self.id, payload }
+    pub fn from_json(
+        kind: PacketKind,
+        namespace: String,
+        id: Option<u64>,
+        data: Option<String>,
+        attachments: Vec<Bytes>,
+    ) -> Self {
+        Self { kind, namespace, id, data: data.unwrap_or_default(), attachments }
+    }
+
+    /// The packet, checked.
+    ///
+    /// # Errors
+    /// [`DecodeError::InvalidPayload`] if the data does not fit the packet (S-017), is no JSON or
+    /// nested too deep; [`DecodeError::InvalidId`]; [`DecodeError::IllegalAttachment`] if a
+    /// placeholder is out of range.
+    pub fn packet(&self) -> Result<Packet<'_>, DecodeError> {
+        packet_of(self.kind, &self.namespace, self.id, &self.data, &self.attachments)
     }
 }
 
-/// JSON in which bytes are lists of numbers.
-fn json(data: &Value) -> Result<String, DecodeError> {
-    check_depth(data)?;
-    serde_json::to_string(data).map_err(|_| DecodeError::InvalidPayload)
-}
-
-fn event(items: Vec<Value>) -> Result<OwnedPayload, DecodeError> {
-    let mut items = items.into_iter();
-    let name = match items.next() {
-        Some(Value::String(name)) => name,
-        Some(Value::Number(number)) => number.to_string(),
-        _ => return Err(DecodeError::InvalidPayload),
-    };
-    Ok(OwnedPayload::Event { name, arguments: arguments(items)? })
-}
-
-fn arguments(items: impl Iterator<Item = Value>) -> Result<OwnedArguments, DecodeError> {
-    let mut writer = Writer::default();
-    writer.items(items)?;
-    let Writer { json, attachments, look_alikes } = writer;
-    let list = String::from_utf8(json).map_err(|_| DecodeError::InvalidPayload)?;
-    if look_alikes
-        && !attachments.is_empty()
-        && !all_in_range(&format!("[{list}]"), attachments.len())
-    {
-        return Err(DecodeError::IllegalAttachment);
-    }
-    Ok(OwnedArguments { list: list.into(), attachments })
-}
-
-/// Values as JSON, and the bytes that were in them.
+/// A value as JSON, and the bytes that were in it.
 #[derive(Default)]
 struct Writer {
     json: Vec<u8>,
     attachments: Vec<Bytes>,
-    /// Whether an object looks like a placeholder, and is none.
-    look_alikes: bool,
 }
 
 impl Writer {
-    /// Arguments, with commas between them.
-    fn items(&mut self, items: impl Iterator<Item = Value>) -> Result<(), DecodeError> {
-        for (index, item) in items.enumerate() {
-            check_depth(&item)?;
-            self.comma(index);
-            self.value(item)?;
-        }
-        Ok(())
-    }
-
     /// Recursive: the depth has been checked.
     fn value(&mut self, value: Value) -> Result<(), DecodeError> {
         match value {
-            Value::Binary(bytes) => self.attachment(bytes)?,
+            Value::Binary(bytes) => {
+                let number = self.attachments.len();
+                self.attachments.push(bytes);
+                write_placeholder(&mut self.json, number)
+                    .map_err(|_| DecodeError::InvalidPayload)?;
+            }
             Value::Array(items) => {
                 self.json.push(b'[');
                 for (index, item) in items.into_iter().enumerate() {
@@ -134,11 +97,10 @@ impl Writer {
                 self.json.push(b']');
             }
             Value::Object(entries) => {
-                self.look_alikes |= entries.get("_placeholder") == Some(&Value::Bool(true));
                 self.json.push(b'{');
                 for (index, (key, value)) in entries.into_iter().enumerate() {
                     self.comma(index);
-                    self.scalar(&Value::String(key))?;
+                    write_string(&mut self.json, &key).map_err(|_| DecodeError::InvalidPayload)?;
                     self.json.push(b':');
                     self.value(value)?;
                 }
@@ -149,14 +111,9 @@ impl Writer {
         Ok(())
     }
 
+    /// Without attachments: bytes become lists of numbers.
     fn scalar(&mut self, value: &Value) -> Result<(), DecodeError> {
         serde_json::to_writer(&mut self.json, value).map_err(|_| DecodeError::InvalidPayload)
-    }
-
-    fn attachment(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
-        let number = self.attachments.len();
-        self.attachments.push(bytes);
-        write_placeholder(&mut self.json, number).map_err(|_| DecodeError::InvalidPayload)
     }
 
     fn comma(&mut self, index: usize) {
@@ -166,9 +123,10 @@ impl Writer {
     }
 }
 
-/// What the default parser would not take must not reach those who rely on that.
-fn check_depth(value: &Value) -> Result<(), DecodeError> {
-    if fits(value, MAX_DEPTH) { Ok(()) } else { Err(DecodeError::InvalidPayload) }
+/// What would be refused as too deep anyhow must not be written first: writing is recursive.
+fn check_depth(data: &Value) -> Result<(), DecodeError> {
+    // One more for the list that arguments are in.
+    if fits(data, MAX_DEPTH + 1) { Ok(()) } else { Err(DecodeError::InvalidPayload) }
 }
 
 fn fits(value: &Value, depth: u32) -> bool {
@@ -189,6 +147,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::socket::Payload;
 
     fn received(kind: PacketKind, data: Value) -> Result<ReceivedPacket, DecodeError> {
         let packet = ParserPacket { kind, namespace: "/a".into(), id: Some(7), data: Some(data) };
@@ -211,7 +170,7 @@ mod tests {
             Value::Array(vec![bytes(&[1]), bytes(&[2])]),
         ];
         let received = received(PacketKind::Event, Value::Array(data.clone())).unwrap();
-        let packet = received.packet();
+        let packet = received.packet().unwrap();
         assert_eq!((packet.namespace, packet.id), ("/a", Some(7)));
         let Payload::Event { name, arguments } = packet.payload else { panic!("no event") };
         assert_eq!(name, "up");
@@ -224,17 +183,19 @@ mod tests {
     #[test]
     fn s_015_a_number_may_be_the_name() {
         let received = received(PacketKind::Event, value(json!([-1, 2]))).unwrap();
-        let Payload::Event { name, arguments } = received.packet().payload else { panic!() };
+        let Payload::Event { name, arguments } = received.packet().unwrap().payload else {
+            panic!()
+        };
         assert_eq!((&*name, arguments.list), ("-1", "2"));
     }
 
     #[test]
     fn other_packets_have_their_json() {
         let connect = received(PacketKind::Connect, value(json!({"token": "x"}))).unwrap();
-        let Payload::Connect(Some(auth)) = connect.packet().payload else { panic!() };
+        let Payload::Connect(Some(auth)) = connect.packet().unwrap().payload else { panic!() };
         assert_eq!(auth, "{\"token\":\"x\"}");
         let error = received(PacketKind::ConnectError, value(json!("no"))).unwrap();
-        let Payload::ConnectError(data) = error.packet().payload else { panic!() };
+        let Payload::ConnectError(data) = error.packet().unwrap().payload else { panic!() };
         assert_eq!(data, "\"no\"");
     }
 
@@ -242,7 +203,7 @@ mod tests {
     fn bytes_in_auth_decode_as_bytes() {
         let auth = Value::Object([("key".to_owned(), bytes(&[1, 255]))].into());
         let connect = received(PacketKind::Connect, auth).unwrap();
-        let Payload::Connect(Some(auth)) = connect.packet().payload else { panic!() };
+        let Payload::Connect(Some(auth)) = connect.packet().unwrap().payload else { panic!() };
         let auth: std::collections::BTreeMap<String, Bytes> = serde_json::from_str(auth).unwrap();
         assert_eq!(auth["key"], &[1, 255][..]);
     }
@@ -251,18 +212,14 @@ mod tests {
     fn what_looks_like_a_placeholder_is_one_only_beside_bytes() {
         let look_alike = |number| value(json!({"_placeholder": true, "num": number}));
         let name = || Value::String("a".into());
-        let alone = Value::Array(vec![name(), look_alike(9)]);
-        let alone = received(PacketKind::Event, alone).unwrap();
-        let Payload::Event { arguments, .. } = alone.packet().payload else { panic!() };
+        let event = |items| received(PacketKind::Event, Value::Array(items)).unwrap();
+        let alone = event(vec![name(), look_alike(9)]);
+        let Payload::Event { arguments, .. } = alone.packet().unwrap().payload else { panic!() };
         assert_eq!(arguments.decode::<Value>().unwrap(), look_alike(9));
-        let beside = Value::Array(vec![name(), look_alike(1), bytes(&[1])]);
-        assert_eq!(
-            received(PacketKind::Event, beside).unwrap_err(),
-            DecodeError::IllegalAttachment
-        );
-        let inside = Value::Array(vec![name(), look_alike(0), bytes(&[1])]);
-        let inside = received(PacketKind::Event, inside).unwrap();
-        let Payload::Event { arguments, .. } = inside.packet().payload else { panic!() };
+        let beside = event(vec![name(), look_alike(1), bytes(&[1])]);
+        assert_eq!(beside.packet().unwrap_err(), DecodeError::IllegalAttachment);
+        let inside = event(vec![name(), look_alike(0), bytes(&[1])]);
+        let Payload::Event { arguments, .. } = inside.packet().unwrap().payload else { panic!() };
         assert_eq!(arguments.decode::<(Value, Value)>().unwrap(), (bytes(&[1]), bytes(&[1])));
     }
 
@@ -271,12 +228,60 @@ mod tests {
         let nested = |depth| (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
         let event = |depth| Value::Array(vec![Value::String("a".into()), nested(depth)]);
         let deepest = received(PacketKind::Event, event(126)).unwrap();
-        let Payload::Event { arguments, .. } = deepest.packet().payload else { panic!() };
+        let Payload::Event { arguments, .. } = deepest.packet().unwrap().payload else { panic!() };
         assert_eq!(arguments.decode::<Value>().unwrap(), nested(126));
-        let too_deep = received(PacketKind::Event, event(127)).unwrap_err();
-        assert_eq!(too_deep, DecodeError::InvalidPayload);
+        let is_refused = |kind, data| match received(kind, data) {
+            Ok(received) => received.packet().is_err(),
+            Err(error) => error == DecodeError::InvalidPayload,
+        };
+        assert!(is_refused(PacketKind::Event, event(127)));
+        assert!(is_refused(PacketKind::Event, event(5_000)));
         let auth = |depth| Value::Object([("a".to_owned(), nested(depth))].into());
-        assert!(received(PacketKind::Connect, auth(125)).is_ok());
-        assert!(received(PacketKind::Connect, auth(126)).is_err());
+        assert!(!is_refused(PacketKind::Connect, auth(125)));
+        assert!(is_refused(PacketKind::Connect, auth(126)));
+    }
+
+    #[test]
+    fn what_is_given_as_json_is_checked() {
+        use PacketKind::*;
+        let check = |kind, id, data: Option<&str>, attachments: usize| {
+            let attachments = vec![Bytes::from_static(&[1]); attachments];
+            let data = data.map(str::to_owned);
+            let received = ReceivedPacket::from_json(kind, "/".into(), id, data, attachments);
+            received.packet().map(|_| ())
+        };
+        let placeholder = "[\"a\",{\"_placeholder\":true,\"num\":0}]";
+        for (kind, data, attachments) in [
+            (Connect, None, 0),
+            (Connect, Some("{}"), 0),
+            (Disconnect, None, 0),
+            (Event, Some("[\"a\"]"), 0),
+            (Event, Some(placeholder), 1),
+            (Acknowledgement, Some("[]"), 0),
+            (ConnectError, Some("\"no\""), 0),
+            (ConnectError, Some("{}"), 0),
+        ] {
+            assert_eq!(check(kind, None, data, attachments), Ok(()), "{kind:?} {data:?}");
+        }
+        for (kind, data, attachments) in [
+            (Connect, Some("[]"), 0),
+            (Connect, Some("{}"), 1),
+            (Disconnect, Some("null"), 0),
+            (Event, None, 0),
+            (Event, Some(""), 0),
+            (Event, Some("[\"connect\"]"), 0),
+            (Event, Some("[\"a\"]]"), 0),
+            (Acknowledgement, None, 0),
+            (ConnectError, None, 0),
+            (ConnectError, Some("1"), 0),
+            (ConnectError, Some("\"no"), 0),
+        ] {
+            let refused = Err(DecodeError::InvalidPayload);
+            assert_eq!(check(kind, None, data, attachments), refused, "{kind:?} {data:?}");
+        }
+        let id = Some(1 << 53);
+        assert_eq!(check(Event, id, Some("[\"a\"]"), 0), Err(DecodeError::InvalidId));
+        let two = "[\"a\",{\"_placeholder\":true,\"num\":1}]";
+        assert_eq!(check(Event, None, Some(two), 1), Err(DecodeError::IllegalAttachment));
     }
 }
