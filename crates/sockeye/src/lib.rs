@@ -29,6 +29,7 @@ pub use engine::{
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;
 pub use sockeye_proto::socket::{
-    Arguments, ArgumentsError, FromArguments, OwnedArguments, PacketKind, Parser, ParserDecoder,
-    ParserError, ParserInput, ParserMessage, ParserPacket, ReceivedPacket, ToArguments, Value,
+    Arguments, ArgumentsError, EncodeError, FromArguments, OwnedArguments, PacketKind, Parser,
+    ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket, ReceivedPacket,
+    ToArguments, Value,
 };
