@@ -6,6 +6,10 @@
 //!
 //! Start at [`Server`].
 
+#[cfg_attr(
+    not(feature = "server"),
+    allow(dead_code, reason = "some of it is there for the Socket.IO server alone")
+)]
 pub mod engine;
 #[cfg(feature = "server")]
 mod server;

@@ -56,12 +56,19 @@ pub use server::Engine;
 pub use service::EngineService;
 pub use session::{SendError, Session};
 
+#[cfg(feature = "server")]
 pub(crate) use caught::{Caught, Panicked, catch};
+#[cfg(feature = "server")]
 pub(crate) use coding::Coding;
+#[cfg(feature = "server")]
 pub(crate) use compression::compress_for_keeps;
+#[cfg(feature = "server")]
 pub(crate) use deflate::PacketFrames;
+#[cfg(feature = "server")]
 pub(crate) use id::Id;
+#[cfg(feature = "server")]
 pub(crate) use scratch::with_encode_scratch;
+#[cfg(feature = "server")]
 pub(crate) use session::Delivery;
 pub use sockeye_proto::Moment;
 pub use sockeye_proto::engine::{CloseDetail, CloseReason, Message, Revision, TransportName};
