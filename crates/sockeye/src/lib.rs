@@ -11,6 +11,7 @@
     allow(dead_code, reason = "some of it is there for the Socket.IO server alone")
 )]
 pub mod engine;
+mod limited;
 #[cfg(feature = "server")]
 mod server;
 
@@ -20,9 +21,10 @@ pub use server::{
     BroadcastOperator, ClientFiles, ConnectContext, ConnectError, ConnectHandler,
     ConnectionStateRecovery, Data, DisconnectContext, DisconnectHandler, DisconnectReason,
     EmitError, EventContext, EventHandler, EventMiddleware, EventName, FromConnect, FromDisconnect,
-    FromEvent, HandlerError, HandlerErrorKind, ListenerId, Middleware, Namespace, NotFound,
-    PartialAnswers, Rejection, RemoteSocket, RoomEvent, RoomNames, Server, ServerBuilder, Socket,
-    SocketIoLayer, SocketIoService, SocketOperator, Work,
+    FromEvent, HandlerError, HandlerErrorKind, HandlerMetrics, ListenerId, Metrics, Middleware,
+    Namespace, NotFound, PartialAnswers, PerFailure, RecoveryMetrics, Rejection, RemoteSocket,
+    RoomEvent, RoomNames, Server, ServerBuilder, Socket, SocketIoLayer, SocketIoService,
+    SocketOperator, Violations, Work,
 };
 
 pub use engine::{

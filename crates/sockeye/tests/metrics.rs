@@ -5,14 +5,20 @@ mod support;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Context;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use sockeye::engine::{
     Application, CloseDetail, CloseReason, Engine, EngineMetrics, EngineOptions, Message, Session,
 };
+use sockeye::{
+    AcknowledgementError, ConnectError, ConnectionStateRecovery, Data, EmitError, EventContext,
+    FromEvent, Metrics, Rejection, Server, Socket,
+};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
-use support::{Client, Http, Polling, eventually};
+use support::{Client, Http, Polling, eventually, log, serve};
 
 /// Sends back what comes; says goodbye when it is told to.
 struct Echo;
@@ -212,4 +218,259 @@ async fn an_engine_counts_violations_by_kind() {
     assert_eq!(metrics.sessions_closed.parse_error, 1);
     assert_eq!(metrics.sessions_closed.transport_error, 5);
     assert_eq!(metrics.requests_refused.bad_request, 1);
+}
+
+/// Nobody is let through.
+struct Nobody;
+
+impl FromEvent for Nobody {
+    fn from_event(_: &EventContext<'_>) -> Result<Self, Rejection> {
+        Err(Rejection::from("not for you"))
+    }
+}
+
+#[tokio::test]
+async fn a_server_counts_sockets_events_and_answers() {
+    let io = Server::new();
+    let (pen, mut answers) = log::<Result<u8, AcknowledgementError>>();
+    io.of("/")
+        .on_connect(async |_: Socket| {})
+        .on("hello", async |socket: Socket| socket.emit("hi", ()).unwrap())
+        .on("sum", async |Data((a, b)): Data<(i64, i64)>| a + b)
+        .on("ask me", move |socket: Socket| {
+            let pen = pen.clone();
+            async move { pen.write(socket.emit_with_ack("which?", ()).await) }
+        })
+        .on_disconnect(async || {});
+    assert_eq!(io.metrics(), Metrics::default());
+    let address = serve(&io).await;
+    let mut first = Client::join(address).await;
+    let mut second = Client::join(address).await;
+    first.send("42[\"hello\"]").await;
+    first.expect("42[\"hi\"]").await;
+    first.send("421[\"sum\",1,2]").await;
+    first.expect("431[3]").await;
+    // Without a handler.
+    first.send("42[\"nobody listens\"]").await;
+    second.send("42[\"ask me\"]").await;
+    second.expect("420[\"which?\"]").await;
+    let asking = io.metrics();
+    assert_eq!((asking.handlers.running, asking.acknowledgements_received), (1, 0));
+    second.send("430[7]").await;
+    assert_eq!(answers.next("the answer").await.unwrap(), 7);
+    io.emit("to all", ()).unwrap();
+    first.expect("42[\"to all\"]").await;
+    second.expect("42[\"to all\"]").await;
+
+    let metrics = io.metrics();
+    assert_eq!(
+        (metrics.sockets, metrics.sockets_connected, metrics.engine.sessions.websocket),
+        (2, 2, 2)
+    );
+    assert_eq!((metrics.events_received, metrics.events_sent), (4, 4));
+    assert_eq!((metrics.acknowledgements_received, metrics.acknowledgements_sent), (1, 1));
+    // Two connect handlers, and three events that somebody listens to.
+    assert_eq!((metrics.handlers.running, metrics.handlers.called), (0, 5));
+    assert_eq!(metrics.handlers.failed.total(), 0);
+    // Of each client OPEN's answer `40`, and its events; no two of them came in one read.
+    assert_eq!(metrics.engine.packets_received, 2 + 4 + 1);
+    // OPEN and CONNECT for both, and what was emitted and answered.
+    assert_eq!(metrics.engine.packets_sent, 2 * 2 + 4 + 1);
+
+    first.send("41").await;
+    first.expect_nothing().await;
+    let left = io.metrics();
+    assert_eq!(
+        (left.sockets, left.sockets_disconnected, left.engine.sessions.websocket),
+        (1, 1, 2)
+    );
+    first.close().await;
+    second.close().await;
+    eventually("the end of all sessions", || io.metrics().engine.sessions.total() == 0).await;
+    eventually("the end of all sockets", || io.metrics().sockets == 0).await;
+    let end = io.metrics();
+    assert_eq!((end.sockets_connected, end.sockets_disconnected), (2, 2));
+    assert_eq!((end.handlers.running, end.handlers.called), (0, 7));
+    assert_eq!((end.engine.bytes_buffered, end.recovery.bytes), (0, 0));
+    assert_eq!((end.handlers.measured, end.handlers.time), (0, Duration::ZERO));
+}
+
+#[tokio::test]
+async fn a_server_counts_handlers_that_fail_by_kind() {
+    let io = Server::new();
+    io.of("/")
+        .on("add", async |Data((a, b)): Data<(i64, i64)>| a + b)
+        .on("forbidden", async |_: Nobody| {})
+        .on("panic", async || {
+            if true {
+                panic!("on purpose")
+            }
+        })
+        .on("late panic", async || {
+            tokio::task::yield_now().await;
+            if true {
+                panic!("on purpose")
+            }
+        });
+    let address = serve(&io).await;
+    let mut client = Client::join(address).await;
+    for event in
+        ["[\"add\",\"x\"]", "[\"add\"]", "[\"forbidden\"]", "[\"panic\"]", "[\"late panic\"]"]
+    {
+        client.send(&format!("42{event}")).await;
+    }
+    client.expect_nothing().await;
+    eventually("the late panic", || io.metrics().handlers.failed.panicked == 2).await;
+    let handlers = io.metrics().handlers;
+    assert_eq!((handlers.failed.arguments, handlers.failed.rejected), (2, 1));
+    assert_eq!((handlers.called, handlers.running), (2, 0));
+    assert_eq!(io.metrics().events_received, 5);
+}
+
+#[tokio::test]
+async fn a_server_counts_several_handlers_of_one_event_and_those_behind_middlewares() {
+    let io = Server::new();
+    io.of("/").on("twice", async || {}).on("twice", async || {}).on_any(async || {});
+    io.of("/gated").on("event", async || {}).event_middleware(async || Ok(()));
+    let address = serve(&io).await;
+    let mut client = Client::join(address).await;
+    client.connect("40/gated,").await;
+    client.send("42[\"twice\"]").await;
+    client.send("42[\"other\"]").await;
+    client.send("42/gated,[\"event\"]").await;
+    client.expect_nothing().await;
+    let metrics = io.metrics();
+    assert_eq!((metrics.events_received, metrics.handlers.called), (3, 3 + 1 + 1));
+}
+
+#[tokio::test]
+async fn a_server_counts_clients_that_are_refused_and_violations() {
+    let io = Server::builder().connect_timeout(Duration::from_millis(20)).max_namespaces(1).build();
+    io.of("/closed").middleware(async |_: Socket| Err(ConnectError::new("closed")));
+    let address = serve(&io).await;
+    let mut client = Client::open(address).await;
+    for namespace in ["/closed", "/unknown"] {
+        client.send(&format!("40{namespace},")).await;
+        client.expect(&format!("44{namespace},{{\"message\":\"<text>\"}}")).await;
+    }
+    client.connect("40").await;
+    client.send("40/closed,").await;
+    client.expect("44/closed,{\"message\":\"<text>\"}").await;
+    assert_eq!((io.metrics().clients_refused, io.metrics().sockets_connected), (3, 1));
+    client.send_together(&["4nonsense", "4nonsense"]).await;
+    client.expect_end().await;
+    let mut early = Client::open(address).await;
+    early.send("42[\"too early\"]").await;
+    early.expect_end().await;
+    let mut silent = Client::open(address).await;
+    silent.expect_end().await;
+    eventually("the end of all sessions", || io.metrics().engine.sessions.total() == 0).await;
+    let metrics = io.metrics();
+    let violations = metrics.violations;
+    assert_eq!(
+        [violations.invalid_packets, violations.packets_out_of_place, violations.no_connect],
+        [1, 1, 1]
+    );
+    assert_eq!(metrics.engine.sessions_closed.forced_close, 3);
+    assert_eq!(metrics.sockets, 0);
+}
+
+#[tokio::test]
+async fn a_server_counts_volatile_events_that_were_dropped() {
+    let io = Server::new();
+    let address = serve(&io).await;
+    let mut polling = Polling::join(address).await;
+    let mut client = Client::join(address).await;
+    // No poll waits.
+    io.of("/").volatile().emit("now or never", ()).unwrap();
+    client.expect("42[\"now or never\"]").await;
+    let others = io.sockets();
+    let socket = others.iter().find(|socket| socket.id() != client.id).expect("it is connected");
+    let dropped = socket.volatile().emit("now or never", ());
+    assert!(matches!(dropped, Err(EmitError::NotWritable)), "{dropped:?}");
+    let asked = socket.volatile().emit_with_ack::<()>("now or never", ()).await;
+    assert!(asked.is_err());
+    assert_eq!((io.metrics().events_sent, io.metrics().volatile_dropped), (1, 3));
+    socket.emit("later", ()).unwrap();
+    assert_eq!(polling.poll().await, "42[\"later\"]");
+    assert_eq!(io.metrics().events_sent, 2);
+}
+
+#[tokio::test]
+async fn a_server_counts_slow_readers_and_bytes_queued_for_them() {
+    let io = Server::builder().max_buffered_bytes(100_000).build();
+    let address = serve(&io).await;
+    let client = Client::join_with_small_buffer(address).await;
+    let socket = io.sockets().remove(0);
+    let part = "x".repeat(10_000);
+    let mut most = 0;
+    while socket.emit("part", &part).is_ok() {
+        most = most.max(io.metrics().engine.bytes_buffered);
+    }
+    assert!((100_000..=111_000).contains(&most), "{most} bytes were queued at most");
+    let metrics = io.metrics();
+    assert_eq!(
+        (metrics.engine.slow_readers, metrics.engine.sessions_closed.transport_error),
+        (1, 1)
+    );
+    assert_eq!(metrics.engine.sessions.total(), 0);
+    drop(client);
+    eventually("the end of the connection", || io.clients_count() == 0).await;
+    assert_eq!((io.metrics().engine.bytes_buffered, io.metrics().sockets), (0, 0));
+}
+
+#[tokio::test]
+async fn a_server_counts_who_comes_back() {
+    let io = Server::builder().connection_state_recovery(ConnectionStateRecovery::new()).build();
+    let address = serve(&io).await;
+    let mut client = Client::open(address).await;
+    client.send("40").await;
+    let pid = client.expect("40{\"sid\":\"<sid>\",\"pid\":\"<sid>\"}").await.remove(1);
+    io.emit("seen", ()).unwrap();
+    let offset = client.expect("42[\"seen\",\"<text>\"]").await.remove(0);
+    drop(client);
+    eventually("the end of the socket", || io.metrics().sockets == 0).await;
+    io.emit("missed", ()).unwrap();
+    let away = io.metrics();
+    // What is kept is not sent.
+    assert_eq!((away.events_sent, away.recovery.bytes > 0), (1, true));
+    let mut client = Client::open(address).await;
+    client.send(&format!("40{{\"pid\":\"{pid}\",\"offset\":\"{offset}\"}}")).await;
+    client.expect("42[\"missed\",\"<text>\"]").await;
+    client.expect("40{\"sid\":\"<sid>\",\"pid\":\"<sid>\"}").await;
+    let back = io.metrics();
+    assert_eq!((back.events_sent, back.recovery.succeeded, back.recovery.refused), (2, 1, 0));
+    assert_eq!((back.sockets, back.sockets_connected, back.sockets_disconnected), (1, 2, 1));
+    let mut stranger = Client::open(address).await;
+    stranger.send("40{\"pid\":\"nobody\",\"offset\":\"0\"}").await;
+    stranger.expect("40{\"sid\":\"<sid>\",\"pid\":\"<sid>\"}").await;
+    assert_eq!(io.metrics().recovery.refused, 1);
+    client.send("41").await;
+    stranger.send("41").await;
+    eventually("the end of all sockets", || io.metrics().sockets == 0).await;
+    eventually("nothing to be kept", || io.metrics().recovery.bytes == 0).await;
+}
+
+#[tokio::test]
+async fn handlers_are_measured_where_that_is_wanted() {
+    let io = Server::builder().measure_handlers(true).build();
+    let proceed = Arc::new(Notify::new());
+    let gate = Arc::clone(&proceed);
+    io.of("/").on("wait", move || {
+        let gate = Arc::clone(&gate);
+        async move { gate.notified().await }
+    });
+    let address = serve(&io).await;
+    let mut client = Client::join(address).await;
+    client.send("421[\"wait\"]").await;
+    client.expect_nothing().await;
+    let started = Instant::now();
+    assert_eq!((io.metrics().handlers.running, io.metrics().handlers.measured), (1, 0));
+    client.expect_nothing().await;
+    let waited = started.elapsed();
+    proceed.notify_one();
+    client.expect("431[]").await;
+    let handlers = io.metrics().handlers;
+    assert_eq!((handlers.running, handlers.measured, handlers.called), (0, 1, 1));
+    assert!(handlers.time >= waited, "{:?}, and it waited {waited:?}", handlers.time);
 }

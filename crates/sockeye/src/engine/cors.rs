@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 
 use super::body::ResponseBody;
 use super::caught::{Panicked, catch};
+use crate::limited::limited;
 
 /// Which pages of other origins may use the server, in the manner of the reference's `cors`
 /// option (E-048).
@@ -178,7 +179,7 @@ impl Cors {
             AllowedOrigins::Matching(OriginTest(allows)) => {
                 let Ok(origin) = origin.to_str() else { return false };
                 catch(|| allows(origin)).unwrap_or_else(|Panicked(message)| {
-                    tracing::error!(message, "a test of origins panicked; the origin is refused");
+                    limited!(error, message, "a test of origins panicked; the origin is refused");
                     false
                 })
             }

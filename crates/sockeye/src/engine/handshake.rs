@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::{HOST, ORIGIN};
+use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, request};
 
 /// The address of the peer, as a request extension.
@@ -33,6 +33,8 @@ pub struct Handshake {
 }
 
 const END: u8 = 0;
+/// Enough to tell clients apart.
+const SHOWN_USER_AGENT_BYTES: usize = 100;
 
 impl Handshake {
     pub(super) fn of(request: &request::Parts) -> Self {
@@ -117,6 +119,12 @@ impl Handshake {
         self.header(HOST.as_str())
     }
 
+    /// The beginning of the `User-Agent` header, for logs.
+    pub(crate) fn user_agent(&self) -> Option<&str> {
+        let whole = self.header(USER_AGENT.as_str())?;
+        whole.get(..whole.floor_char_boundary(SHOWN_USER_AGENT_BYTES))
+    }
+
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
         self.text.split(|byte| *byte == END)
     }
@@ -164,5 +172,6 @@ mod tests {
         assert_eq!(handshake.header("x-absent"), None);
         assert_eq!(handshake.headers().get_all("x-token").iter().count(), 2);
         assert_eq!(handshake.address(), Some(address));
+        assert_eq!(handshake.user_agent(), None);
     }
 }

@@ -13,6 +13,7 @@ use http::{HeaderMap, request};
 use super::caught::{Caught, Panicked, catch};
 use super::handshake::Handshake;
 use super::refusal::{ConnectionError, ConnectionErrorContext};
+use crate::limited::limited;
 
 type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Question<T> = Arc<dyn Fn(Handshake) -> Answer<T> + Send + Sync>;
@@ -40,7 +41,7 @@ impl AllowRequest {
             Ok(Ok(())) => Ok(()),
             Ok(Err(RequestRefused(message))) => Err(ConnectionErrorContext::Forbidden(message)),
             Err(Panicked(message)) => {
-                tracing::error!(message, "allow_request panicked; the client is refused");
+                limited!(error, message, "allow_request panicked; the client is refused");
                 Err(ConnectionErrorContext::Forbidden(None))
             }
         }
@@ -93,7 +94,7 @@ impl GenerateId {
 
     pub(super) async fn ask(&self, handshake: &Handshake) -> Result<String, IdGenerationError> {
         ask(&self.0, handshake).await.unwrap_or_else(|Panicked(message)| {
-            tracing::error!(message, "generate_id panicked; the client is refused");
+            limited!(error, message, "generate_id panicked; the client is refused");
             Err(IdGenerationError::new("it panicked"))
         })
     }
@@ -134,7 +135,7 @@ impl HeadersHook {
 
     pub(super) fn call(&self, headers: &mut HeaderMap, request: &request::Parts) {
         if let Err(Panicked(message)) = catch(|| (self.0)(headers, request)) {
-            tracing::error!(message, "a hook for headers panicked");
+            limited!(error, message, "a hook for headers panicked");
         }
     }
 }
@@ -151,7 +152,7 @@ impl ConnectionErrorHook {
 
     pub(super) fn call(&self, error: &ConnectionError<'_>) {
         if let Err(Panicked(message)) = catch(|| (self.0)(error)) {
-            tracing::error!(message, "the hook connection_error panicked");
+            limited!(error, message, "the hook connection_error panicked");
         }
     }
 }

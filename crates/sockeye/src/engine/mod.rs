@@ -63,6 +63,8 @@ pub(crate) use coding::Coding;
 #[cfg(feature = "server")]
 pub(crate) use compression::compress_for_keeps;
 #[cfg(feature = "server")]
+pub(crate) use counters::Counters;
+#[cfg(feature = "server")]
 pub(crate) use deflate::PacketFrames;
 #[cfg(feature = "server")]
 pub(crate) use id::Id;

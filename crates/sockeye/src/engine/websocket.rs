@@ -21,6 +21,7 @@ use super::refusal::{ConnectionErrorContext, Refusal, refuse_upgrade};
 use super::server::{Engine, Opening};
 use super::service::empty;
 use super::session::{Candidate, Session};
+use crate::limited::limited;
 
 /// An upgrade request in which nothing is missing.
 pub(super) struct UpgradeOffer {
@@ -106,7 +107,7 @@ fn refuse_handshake(error: HandshakeError) -> Refusal {
 }
 
 fn refuse_without_upgrade() -> Refusal {
-    tracing::error!("the HTTP server that calls this service does not do upgrades");
+    limited!(error, "the HTTP server that calls this service does not do upgrades");
     let reason = "Upgrade not supported";
     let answer = refuse_upgrade(StatusCode::NOT_IMPLEMENTED, reason);
     Refusal::with_answer(ConnectionErrorContext::TransportHandshake(reason.to_owned()), answer)

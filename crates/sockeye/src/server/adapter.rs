@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::counters::Deliveries;
 use super::handler::Work;
 use super::namespace::Namespace;
 use super::outgoing::OutgoingEvent;
@@ -64,13 +65,15 @@ impl Adapter for InMemoryAdapter {
         flags: Flags,
     ) {
         let watched = namespace.is_watched();
+        let mut deliveries = Deliveries::default();
         namespace.rooms().for_each_receiver(target, |socket| {
             if watched || socket.listens() {
                 socket.show(event);
             }
             // One who is gone, or too slow, has been told so; the others are not concerned.
-            let _ = socket.deliver(event, flags.delivery);
+            deliveries.note(&socket.deliver(event, flags.delivery));
         });
+        namespace.counters().delivered(&deliveries);
     }
 
     fn fetch_sockets(

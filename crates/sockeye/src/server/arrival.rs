@@ -10,6 +10,8 @@ use super::extract::ConnectContext;
 use super::handler::AnyMiddleware;
 use super::listeners::Handlers;
 use super::namespace::Namespace;
+use super::observe;
+use super::recovery::NotRecovered;
 use super::running::{Caught, catch};
 use super::server::Server;
 use super::socket::{Identity, Socket};
@@ -75,14 +77,17 @@ impl Arrival {
         let recovery = server.recovery().filter(|_| !version_two::is_spoken(session))?;
         let claim: Claim = serde_json::from_str(auth?).ok()?;
         let offset = claim.offset.as_deref().map(Offset::parse);
-        let track = match offset {
-            // It has seen something that is no offset of ours.
-            Some(None) => None,
+        let found = match offset {
+            Some(None) => Err(NotRecovered::InvalidOffset),
             known => recovery.find(namespace.name(), &claim.pid, known.flatten()),
         };
-        let Some((before, track)) = track.and_then(|track| Some((track.socket()?, track))) else {
-            recovery.give_up(namespace.name(), &claim.pid);
-            return None;
+        let (before, track) = match found {
+            Ok(found) => found,
+            Err(reason) => {
+                observe::not_recovered(server, namespace.name(), reason);
+                recovery.give_up(namespace.name(), &claim.pid);
+                return None;
+            }
         };
         let identity = Identity { id: before.key().clone(), track: Some(track) };
         let socket = Socket::new(identity, namespace.clone(), Arc::clone(session), auth);
@@ -96,6 +101,7 @@ impl Arrival {
     pub(super) fn into_new(self, server: &Server) -> Self {
         let Self { socket: before, .. } = self;
         let namespace = before.namespace();
+        observe::not_recovered(server, namespace.name(), NotRecovered::Forgotten);
         let arrival = Self::anew(server, namespace, before.session(), before.raw_auth());
         arrival.socket.inherit(&before);
         before.rooms().iter().for_each(|room| arrival.socket.join(&**room));

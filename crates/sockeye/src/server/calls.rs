@@ -7,12 +7,15 @@ use smallvec::SmallVec;
 use sockeye_proto::socket::{AcknowledgementId, Arguments};
 
 use super::acknowledgement::Acknowledgement;
+use super::counters::Count;
 use super::error::{ConnectError, HandlerError, HandlerErrorKind};
 use super::event_gate::{Decided, EventGate, Refused, WaitingEvent, is_gated};
 use super::extract::{Answering, ConnectContext, DisconnectContext, EventContext, Rejection};
-use super::handler::{AnyDisconnectHandler, AnyEventHandler, Work};
+use super::handler::{AnyConnectHandler, AnyDisconnectHandler, AnyEventHandler, Work};
 use super::listeners::{Handlers, Listener, Listeners};
+use super::measure::Stopwatch;
 use super::namespace::{HandlersSource, Namespace};
+use super::observe;
 use super::reason::DisconnectReason;
 use super::running::{Panicked, Running, catch};
 use super::server::Server;
@@ -69,6 +72,7 @@ impl Calls {
     /// Goes on with those that are not finished.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         while let Some((finished, call)) = self.running.poll_next(cx) {
+            self.server.counters().add(Count::HandlersDone, 1);
             if let (Err(panicked), Some((socket, event))) = (finished, call) {
                 report_panic(&self.server, panicked, &socket, &event);
             }
@@ -100,10 +104,13 @@ impl Calls {
             && let Some(handler) = handlers.listeners.only(name)
         {
             context.answering.set(Answering::Always);
-            if let Some(work) = call(&self.server, handler, &context) {
-                self.start(cx, work, socket, name);
-            }
-            return;
+            return match call(&self.server, handler, &context) {
+                Some(work) => {
+                    self.server.counters().event(1);
+                    self.begin(cx, work, socket, name);
+                }
+                None => self.server.counters().event(0),
+            };
         }
         let lists = Lists { namespace: &handlers.listeners, own: own.as_deref() };
         let mut works = Works::new();
@@ -113,7 +120,8 @@ impl Calls {
             lists.of_event(&self.server, &context, &mut works);
         }
         let id = context.acknowledgement.take();
-        works.into_iter().for_each(|work| self.start(cx, work, socket, name));
+        self.server.counters().event(works.len());
+        works.into_iter().for_each(|work| self.begin(cx, work, socket, name));
         if gated {
             let (socket, arguments) = (socket.clone(), arguments.to_owned());
             let event = WaitingEvent { socket, name: name.into(), id, arguments };
@@ -160,18 +168,19 @@ impl Calls {
     /// Makes the connect handlers' futures, which are started when the client is in.
     pub(super) fn prepare_connect(&self, socket: &Socket) -> Result<Vec<Work>, ConnectError> {
         let handlers = socket.namespace().handlers();
-        let prepare = |handler: &Arc<super::handler::AnyConnectHandler>| match catch(|| {
-            handler(&ConnectContext { socket })
-        }) {
-            Ok(Ok(work)) => Ok(work),
-            Ok(Err(rejection)) => {
-                let error = ConnectError::new(rejection.to_string());
-                report_rejection(&self.server, rejection, socket, CONNECT);
-                Err(error)
-            }
-            Err(panicked) => {
-                report_panic(&self.server, panicked, socket, CONNECT);
-                Err(ConnectError::new("Internal error"))
+        let prepare = |handler: &Arc<AnyConnectHandler>| {
+            let stopwatch = Stopwatch::start(&self.server);
+            match catch(|| handler(&ConnectContext { socket })) {
+                Ok(Ok(work)) => Ok(stopwatch.measure(work)),
+                Ok(Err(rejection)) => {
+                    let error = ConnectError::new(rejection.to_string());
+                    report_rejection(&self.server, rejection, socket, CONNECT);
+                    Err(error)
+                }
+                Err(panicked) => {
+                    report_panic(&self.server, panicked, socket, CONNECT);
+                    Err(ConnectError::new("Internal error"))
+                }
             }
         };
         handlers.connect.iter().map(prepare).collect()
@@ -191,6 +200,7 @@ impl Calls {
         let context = DisconnectContext { socket, reason, detail };
         self.see_off(cx, &handlers.disconnecting, &context, DISCONNECTING);
         socket.departed(reason);
+        observe::left(socket, reason, detail);
         self.see_off(cx, &handlers.disconnect, &context, DISCONNECT);
     }
 
@@ -202,17 +212,39 @@ impl Calls {
         event: &str,
     ) {
         for handler in handlers {
+            let stopwatch = Stopwatch::start(&self.server);
             match catch(|| handler(context)) {
-                Ok(work) => self.start(cx, work, context.socket, event),
+                Ok(work) => {
+                    let work = stopwatch.measure(work);
+                    self.start(cx, work, context.socket, event);
+                }
                 Err(panicked) => report_panic(&self.server, panicked, context.socket, event),
             }
         }
     }
 
     pub(super) fn start(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
+        self.server.counters().called(1);
+        self.begin(cx, work, socket, event);
+    }
+
+    /// The same for a handler that is counted already.
+    fn begin(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
         let call = || (socket.clone(), event.into());
-        if let Some(Err(panicked)) = self.running.start(cx, work, call) {
-            report_panic(&self.server, panicked, socket, event);
+        match self.running.start(cx, work, call) {
+            Some(Ok(())) => {}
+            Some(Err(panicked)) => report_panic(&self.server, panicked, socket, event),
+            None => self.server.counters().add(Count::HandlersWaiting, 1),
+        }
+    }
+}
+
+/// Handlers that nobody goes on with are not running.
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let left = self.running.len();
+        if left > 0 {
+            self.server.counters().add(Count::HandlersDone, left as u64);
         }
     }
 }
@@ -262,9 +294,11 @@ fn takes_turn(listener: &Listener<AnyEventHandler>, socket: &Socket) -> bool {
     takes
 }
 
+#[inline(always)]
 fn call(server: &Server, handler: &AnyEventHandler, context: &EventContext<'_>) -> Option<Work> {
+    let stopwatch = Stopwatch::start(server);
     match catch(|| handler(context)) {
-        Ok(Ok(work)) => return Some(work),
+        Ok(Ok(work)) => return Some(stopwatch.measure(work)),
         Ok(Err(rejection)) => {
             let answer = if server.acknowledges_errors() {
                 context.answer_with::<Rejection>()
@@ -318,12 +352,14 @@ pub(super) fn report_panic(
 }
 
 fn report(server: &Server, kind: HandlerErrorKind, socket: &Socket, event: &str) {
-    server.report(&HandlerError {
+    let error = HandlerError {
         namespace: socket.namespace().name().into(),
         socket: socket.id().into(),
         event: event.into(),
         kind,
-    });
+    };
+    observe::handler_failed(server, socket, &error);
+    server.report(&error);
 }
 
 fn cached<'a>(

@@ -9,6 +9,7 @@ use sockeye_proto::socket::{
 
 use super::running::{Panicked, catch};
 use crate::engine::{Session, with_encode_scratch};
+use crate::limited::limited;
 
 /// The parser of a server and all of its clients: the default one, or one that the program brought
 /// (S-018).
@@ -81,7 +82,7 @@ pub(super) fn receive(
 
 /// Closes the connection of a client that cannot be told what it must know.
 pub(super) fn give_up(session: &Arc<Session>, error: &EncodeError) {
-    tracing::warn!(%error, ?session, "connection closed: a packet could not be written");
+    limited!(warn, %error, ?session, "connection closed: a packet could not be written");
     session.close();
 }
 
@@ -123,6 +124,6 @@ impl Guarded<Result<Box<dyn ParserDecoder>, Panicked>> {
 }
 
 fn error_of(Panicked(message): &Panicked) -> ParserError {
-    tracing::warn!(message, "the parser panicked");
+    limited!(warn, message, "the parser panicked");
     ParserError::new(format!("the parser panicked: {message}"))
 }

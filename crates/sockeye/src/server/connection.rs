@@ -12,6 +12,7 @@ use super::codec::{self, MessageDecoder};
 use super::error::ConnectError;
 use super::handler::Work;
 use super::namespace;
+use super::observe;
 use super::reason::DisconnectReason;
 use super::running::Running;
 use super::server::{Found, Server};
@@ -53,7 +54,7 @@ impl Application for Connection {
                 Ok(Some(assembled)) => {
                     return match assembled.packet() {
                         Ok(packet) => self.packet(session, cx, packet),
-                        Err(error) => close(session, &error),
+                        Err(error) => self.invalid(session, &error),
                     };
                 }
                 Err(error) => Err(error),
@@ -65,14 +66,14 @@ impl Application for Connection {
                         Err(error) => close(session, &error),
                     },
                     Ok(None) => {}
-                    Err(error) => close(session, &error),
+                    Err(error) => self.invalid(session, &error),
                 };
             }
         };
         match packet {
             Ok(Some(packet)) => self.packet(session, cx, packet),
             Ok(None) => {}
-            Err(error) => close(session, &error),
+            Err(error) => self.invalid(session, &error),
         }
     }
 
@@ -88,7 +89,7 @@ impl Application for Connection {
         }
         self.see_off(session, cx);
         if let Err(violation) = self.machine.deadline_passed(session.now()) {
-            close(session, &violation);
+            self.violated(session, violation);
         }
     }
 
@@ -167,7 +168,7 @@ impl Connection {
             // Some clients say what goes without saying.
             Err(Violation::AlreadyConnected)
                 if is_version_two && namespace == version_two::MAIN => {}
-            Err(violation) => close(session, &violation),
+            Err(violation) => self.violated(session, violation),
         }
     }
 
@@ -295,6 +296,7 @@ impl Connection {
         socket.enter_rooms(before.as_ref());
         // It cannot have left meanwhile: only a client that is in can.
         let _ = self.machine.accept(namespace.name(), socket.clone());
+        observe::joined(&self.server, socket);
         Ok(arrival.socket)
     }
 
@@ -304,13 +306,27 @@ impl Connection {
         if !version_two::is_spoken(session) {
             return self.send_connect_error(session, namespace, error);
         }
+        observe::refused(&self.server, namespace, error);
         let packet = version_two::encode_refusal(self.server.codec(), namespace, error);
         send_or_give_up(session, packet);
     }
 
     fn send_connect_error(&self, session: &Arc<Session>, namespace: &str, error: &ConnectError) {
+        observe::refused(&self.server, namespace, error);
         let packet = namespace::encode_connect_error(self.server.codec(), namespace, error);
         send_or_give_up(session, packet);
+    }
+
+    /// Closes the connection of a client that sent what is no packet (S-027).
+    fn invalid(&self, session: &Arc<Session>, error: &dyn std::error::Error) {
+        observe::invalid_packet(&self.server, error);
+        session.close();
+    }
+
+    /// The same for one that sent a packet where it must not (S-025), or none in time (S-022).
+    fn violated(&self, session: &Arc<Session>, violation: Violation) {
+        observe::violation(&self.server, session, violation);
+        session.close();
     }
 
     /// The client left. If the application had put it out already, that is what counts, and all
@@ -357,10 +373,4 @@ fn send_or_give_up(session: &Arc<Session>, packet: Result<Encoded, EncodeError>)
         Ok(packet) => drop(session.send(packet, Delivery::RELIABLE)),
         Err(error) => codec::give_up(session, &error),
     }
-}
-
-/// Closes the connection of a client that broke the protocol (S-027).
-fn close(session: &Arc<Session>, error: &dyn std::error::Error) {
-    tracing::debug!(%error, ?session, "connection closed: the client broke the protocol");
-    session.close();
 }

@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use super::server::Server;
 use crate::engine::RemoteAddress;
+use crate::limited::limited;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +38,7 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => self.serve_stream(stream, RemoteAddress(address)),
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
+                        limited!(warn, %error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -14,6 +14,7 @@ use sockeye_proto::socket::{
 use super::adapter::Adapter;
 use super::broadcast::{AcknowledgedBroadcast, BroadcastOperator};
 use super::codec::Codec;
+use super::counters::ServerCounters;
 use super::error::{ConnectError, EmitError};
 use super::handler::{
     AnyConnectHandler, AnyDisconnectHandler, AnyEventMiddleware, AnyMiddleware, ConnectHandler,
@@ -27,6 +28,7 @@ use super::remote::RemoteSocket;
 use super::rooms::{RoomEvent, RoomNames, Rooms};
 use super::running::{Panicked, catch};
 use super::socket::Socket;
+use crate::limited::limited;
 
 /// A part of the application with its own sockets, rooms and handlers, on shared connections.
 ///
@@ -41,6 +43,7 @@ struct Inner {
     rooms: Rooms,
     adapter: Arc<dyn Adapter>,
     codec: Codec,
+    counters: Arc<ServerCounters>,
     acknowledgement_ids: AtomicU64,
     max_pending_acknowledgements: usize,
     kind: Kind,
@@ -136,6 +139,7 @@ impl Namespace {
         handlers: Arc<SharedHandlers>,
         adapter: Arc<dyn Adapter>,
         codec: Codec,
+        counters: Arc<ServerCounters>,
         max_pending_acknowledgements: usize,
         kind: Kind,
     ) -> Self {
@@ -145,6 +149,7 @@ impl Namespace {
             rooms: Rooms::default(),
             adapter,
             codec,
+            counters,
             acknowledgement_ids: AtomicU64::new(0),
             max_pending_acknowledgements,
             kind,
@@ -387,7 +392,7 @@ impl Namespace {
     fn tell(&self, event: RoomEvent<'_>) {
         for watch in &self.handlers().rooms {
             if let Err(Panicked(message)) = catch(|| watch(event)) {
-                tracing::error!(message, ?event, "an observer of rooms panicked");
+                limited!(error, message, ?event, "an observer of rooms panicked");
             }
         }
     }
@@ -407,6 +412,10 @@ impl Namespace {
 
     pub(super) fn shared_handlers(&self) -> &Arc<SharedHandlers> {
         &self.0.handlers
+    }
+
+    pub(super) fn counters(&self) -> &ServerCounters {
+        &self.0.counters
     }
 
     pub(super) fn rooms(&self) -> &Rooms {

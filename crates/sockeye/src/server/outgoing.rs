@@ -9,6 +9,7 @@ use super::recovery::{Recorded, Recovery};
 use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::engine::PacketFrames;
+use crate::limited::limited;
 
 /// A packet for one receiver.
 impl PacketFrames for Encoded {
@@ -69,7 +70,7 @@ impl OutgoingEvent {
         let Ok(Payload::Event { name, arguments }) = packet else { return };
         for listener in listeners {
             if let Err(Panicked(message)) = catch(|| (listener.handler)(socket, &name, arguments)) {
-                tracing::error!(message, event = &*name, "a listener of outgoing events panicked");
+                limited!(error, message, event = &*name, "a listener of outgoing events panicked");
             }
         }
     }

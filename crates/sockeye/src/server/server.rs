@@ -16,7 +16,8 @@ use super::broadcast::BroadcastOperator;
 use super::client_files::ClientFiles;
 use super::codec::Codec;
 use super::connection::Connection;
-use super::error::{EmitError, HandlerError, HandlerErrorKind};
+use super::counters::ServerCounters;
+use super::error::{EmitError, HandlerError};
 use super::handler::Work;
 use super::layer::{NotFound, SocketIoLayer, SocketIoService};
 use super::namespace::{Children, Kind, Namespace, OnDrop, SharedHandlers, WeakNamespace};
@@ -27,6 +28,7 @@ use super::rooms::RoomNames;
 use super::running::{Caught, Panicked, catch};
 use super::socket::Socket;
 use crate::engine::{Connector, Engine, Session};
+use crate::limited::limited;
 
 /// A Socket.IO server.
 ///
@@ -60,6 +62,7 @@ struct Inner {
     on_error: RwLock<Option<Arc<ErrorHook>>>,
     on_new_namespace: RwLock<Option<Arc<NamespaceHook>>>,
     recovery: Option<Arc<Recovery>>,
+    counters: Arc<ServerCounters>,
     closing: AtomicBool,
     closed: tokio::sync::Notify,
 }
@@ -143,6 +146,7 @@ impl Server {
             on_error: RwLock::default(),
             on_new_namespace: RwLock::default(),
             recovery,
+            counters: Arc::new(ServerCounters::new()),
             closing: AtomicBool::new(false),
             closed: tokio::sync::Notify::new(),
         }));
@@ -241,7 +245,7 @@ impl Server {
         if let Some(hook) = hook
             && let Err(Panicked(message)) = catch(|| hook(namespace))
         {
-            tracing::error!(message, "the on_new_namespace hook panicked");
+            limited!(error, message, "the on_new_namespace hook panicked");
         }
     }
 
@@ -428,22 +432,25 @@ impl Server {
         self.0.recovery.as_ref()
     }
 
+    pub(super) fn measures_handlers(&self) -> bool {
+        self.0.options.measure_handlers
+    }
+
+    pub(super) fn counters(&self) -> &Arc<ServerCounters> {
+        &self.0.counters
+    }
+
     pub(super) fn acknowledges_errors(&self) -> bool {
         self.0.options.acknowledge_errors
     }
 
     /// Tells who wants to know. A hook that panics is only logged.
     pub(super) fn report(&self, error: &HandlerError) {
-        match error.kind {
-            // A client can send as many of these as it likes.
-            HandlerErrorKind::Arguments(_) => tracing::debug!(%error, "handler not called"),
-            _ => tracing::warn!(%error, "handler failed"),
-        }
         let hook = self.0.on_error.read().clone();
         if let Some(hook) = hook
             && let Err(Panicked(message)) = catch(|| hook(error))
         {
-            tracing::error!(message, "the on_error hook panicked");
+            limited!(error, message, "the on_error hook panicked");
         }
     }
 
@@ -488,8 +495,8 @@ impl Server {
     fn namespace(&self, name: &str, handlers: &Arc<SharedHandlers>, kind: Kind) -> Namespace {
         let adapter = Arc::clone(&self.0.adapter);
         let pending = self.0.options.max_pending_acknowledgements;
-        let codec = self.codec().clone();
-        Namespace::new(name, Arc::clone(handlers), adapter, codec, pending, kind)
+        let (codec, counters) = (self.codec().clone(), Arc::clone(self.counters()));
+        Namespace::new(name, Arc::clone(handlers), adapter, codec, counters, pending, kind)
     }
 }
 
@@ -499,7 +506,7 @@ fn accepts(matches: &(dyn Fn(&str) -> bool + Send + Sync), name: &str) -> bool {
 }
 
 fn refuse(name: &str, Panicked(message): Panicked) -> bool {
-    tracing::error!(name, message, "a namespace pattern panicked");
+    limited!(error, name, message, "a namespace pattern panicked");
     false
 }
 

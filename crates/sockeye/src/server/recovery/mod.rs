@@ -20,11 +20,13 @@ use parking_lot::Mutex;
 use sockeye_proto::socket::{Encoded, Offset};
 use tokio::time::Instant;
 
+use super::socket::Socket;
 use crate::engine::{Id, Session};
+use crate::limited::limited;
 
 pub use options::ConnectionStateRecovery;
 pub(super) use recorded::Recorded;
-pub(super) use track::{Detached, Track};
+pub(super) use track::{Delivered, Detached, NotRecovered, Track};
 
 /// Bytes that a client's place costs beside its packets, as far as the budget is concerned.
 const PACKET_OVERHEAD: usize = 128;
@@ -76,15 +78,16 @@ impl Recovery {
         self.tracks.lock().insert(track.pid().clone(), Arc::clone(track));
     }
 
-    /// The place of the client that knows this secret, if it can go on from there.
+    /// The client that knows this secret, and its place, if it can go on from there.
     pub(super) fn find(
         &self,
         namespace: &str,
         pid: &str,
         offset: Option<Offset>,
-    ) -> Option<Arc<Track>> {
-        let track = self.tracks.lock().get(pid).cloned()?;
-        track.can_resume(namespace, offset).then_some(track)
+    ) -> Result<(Socket, Arc<Track>), NotRecovered> {
+        let track = self.tracks.lock().get(pid).cloned().ok_or(NotRecovered::Unknown)?;
+        track.can_resume(namespace, offset)?;
+        Ok((track.socket().ok_or(NotRecovered::Unknown)?, track))
     }
 
     /// The client that knows this secret is a new one from now on.
@@ -122,7 +125,7 @@ impl Recovery {
         match packet.with_offset(offset) {
             Ok(packet) => self.record_at(packet, offset),
             Err(error) => {
-                tracing::warn!(%error, "an event is sent without its offset");
+                limited!(warn, %error, "an event is sent without its offset");
                 // Nobody can go on from a place that no client knows.
                 self.keep(packet.clone(), offset, false)
             }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{ConnectionStateRecovery, Recorded, Recovery};
 use crate::engine::{Delivery, Id, SendError, Session};
+use crate::server::counters::Count;
 use crate::server::error::EmitError;
 use crate::server::reason::DisconnectReason;
 use crate::server::socket::{Socket, WeakSocket};
@@ -48,6 +49,39 @@ pub(in crate::server) enum Detached {
     Away,
     /// Its client has come back already, over another connection.
     TakenOver,
+}
+
+/// What became of an event that could not be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Delivered {
+    /// It is on its way.
+    Sent,
+    /// Its receiver will get it when it comes back.
+    Kept,
+}
+
+/// Why a client that says it was here before is a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum NotRecovered {
+    /// Nobody is known by what it came with, or not any more.
+    Unknown,
+    /// It was in another namespace.
+    OtherNamespace,
+    /// It has seen something that is no offset of ours.
+    InvalidOffset,
+    /// What it missed is not kept, or not any more.
+    Forgotten,
+}
+
+impl fmt::Display for NotRecovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "no such client is known, or not any more",
+            Self::OtherNamespace => "the client was in another namespace",
+            Self::InvalidOffset => "its offset is none of this server's",
+            Self::Forgotten => "what it missed is not kept",
+        })
+    }
 }
 
 impl fmt::Debug for Track {
@@ -99,15 +133,20 @@ impl Track {
             return false;
         }
         let Some(missed) = state.history.resume(offset) else { return false };
-        let missed = missed.map(|recorded| recorded.packet());
+        // Each with the number of events that it is.
+        let missed = missed.map(|recorded| (1, recorded.packet()));
         let (first, last) = match self.recovery.options().connect_first {
-            true => (Some(&connect), None),
-            false => (None, Some(&connect)),
+            true => (Some((0, &connect)), None),
+            false => (None, Some((0, &connect))),
         };
-        for packet in first.into_iter().chain(missed).chain(last) {
+        let mut events = 0;
+        for (event, packet) in first.into_iter().chain(missed).chain(last) {
             // What cannot be sent now is kept, and can be sent the next time.
-            let _ = socket.session().send(packet, Delivery::RELIABLE);
+            if socket.session().send(packet, Delivery::RELIABLE).is_ok() {
+                events += event;
+            }
         }
+        socket.namespace().counters().add(Count::EventsSent, events);
         let before = state.enter(socket);
         drop(state);
         if let Place::Connected(session) = before {
@@ -118,12 +157,20 @@ impl Track {
     }
 
     /// Whether a client of this namespace that has seen everything up to `offset` can go on.
-    pub(super) fn can_resume(&self, namespace: &str, offset: Option<Offset>) -> bool {
+    pub(super) fn can_resume(
+        &self,
+        namespace: &str,
+        offset: Option<Offset>,
+    ) -> Result<(), NotRecovered> {
         if !self.is_in(namespace) {
-            return false;
+            return Err(NotRecovered::OtherNamespace);
         }
         let state = self.state.lock();
-        !matches!(state.place, Place::Lost) && state.history.can_resume(offset)
+        match state.place {
+            Place::Lost => Err(NotRecovered::Unknown),
+            _ if state.history.can_resume(offset) => Ok(()),
+            _ => Err(NotRecovered::Forgotten),
+        }
     }
 
     pub(super) fn is_in(&self, namespace: &str) -> bool {
@@ -136,29 +183,30 @@ impl Track {
         &self,
         event: &Arc<Recorded>,
         delivery: Delivery,
-    ) -> Result<(), EmitError> {
+    ) -> Result<Delivered, EmitError> {
         let mut state = self.state.lock();
         let sent = match &state.place {
             Place::Lost => return Err(EmitError::Disconnected),
             Place::Away(_) => Err(SendError::Closed),
             Place::Connected(session) => session.send(event.packet(), delivery),
         };
-        match sent {
+        let delivered = match sent {
             Err(SendError::NotWritable) => return Err(SendError::NotWritable.into()),
             Err(SendError::SlowReader) if state.is_connected() => {
                 return Err(EmitError::SlowReader);
             }
             Err(_) if delivery.volatile => return Err(SendError::NotWritable.into()),
             // What did not reach a client that may come back reaches it then.
-            Ok(()) | Err(_) => {}
-        }
+            Err(_) => Delivered::Kept,
+            Ok(()) => Delivered::Sent,
+        };
         state.record(event, delivery, self.recovery.options());
         let lost = matches!(state.place, Place::Lost);
         drop(state);
         if lost {
             self.lose();
         }
-        Ok(())
+        Ok(delivered)
     }
 
     /// The client has answered a ping.

@@ -6,6 +6,7 @@ use super::{Socket, Standing, State};
 use crate::engine::Delivery;
 use crate::server::broadcast::BroadcastOperator;
 use crate::server::codec;
+use crate::server::counters::Count;
 use crate::server::reason::DisconnectReason;
 use crate::server::recovery::Detached;
 use crate::server::rooms::RoomNames;
@@ -122,13 +123,16 @@ impl Socket {
     /// The socket is out: it leaves its rooms, and no answer will come. If its client may come back
     /// it only looks so: events for its rooms are kept for it.
     pub(in crate::server) fn departed(&self, reason: DisconnectReason) {
+        let was_in = self.standing() != Standing::Connecting;
         let detached = self.detach(reason);
-        let waiting = {
+        let (was_gone, waiting) = {
             let mut state = self.0.state.lock();
-            state.gone = true;
-            state.acknowledgements.drain()
+            (std::mem::replace(&mut state.gone, true), state.acknowledgements.drain())
         };
         drop(waiting);
+        if was_in && !was_gone {
+            self.0.namespace.counters().add(Count::SocketsDisconnected, 1);
+        }
         match detached {
             Some(Detached::Away) => {
                 self.stand(Standing::Away);

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use sockeye_proto::socket::{OwnedArguments, PendingAcknowledgements};
 use tokio::sync::oneshot;
 
+use super::counters::Count;
 use super::namespace::Namespace;
 use super::recovery::Track;
 use crate::engine::{Handshake, Id, Session, TransportName};
@@ -225,7 +226,9 @@ impl Socket {
 
     /// The client is in.
     pub(super) fn connected(&self) {
-        self.change(Standing::Connecting, Standing::Connected);
+        if self.change(Standing::Connecting, Standing::Connected) {
+            self.0.namespace.counters().add(Count::SocketsConnected, 1);
+        }
     }
 
     fn stand(&self, standing: Standing) {

@@ -8,8 +8,10 @@ use tokio::sync::oneshot;
 use super::{Socket, Standing};
 use crate::engine::{Delivery, PacketFrames};
 use crate::server::acknowledgement::AwaitAcknowledgement;
+use crate::server::counters::{Count, Deliveries};
 use crate::server::error::EmitError;
 use crate::server::outgoing::OutgoingEvent;
+use crate::server::recovery::Delivered;
 
 impl Socket {
     /// Sends an event to the client. Never blocks.
@@ -71,13 +73,13 @@ impl Socket {
                 let event = OutgoingEvent::new(namespace.encode_event(event, None, arguments)?);
                 self.show(&event);
                 if is_connecting {
-                    return self.transmit(event.packet(), delivery);
+                    return self.transmit(event.packet(), delivery, Count::EventsSent);
                 }
-                return self.deliver(&event, delivery);
+                return self.counted(self.deliver(&event, delivery));
             }
             None => {
                 let packet = namespace.encode_event(event, None, arguments)?;
-                return self.transmit(packet, delivery);
+                return self.transmit(packet, delivery, Count::EventsSent);
             }
             Some(track) => track,
         };
@@ -86,7 +88,7 @@ impl Socket {
         }
         let offset = track.recovery().next_offset();
         let packet = namespace.encode_event_at(event, arguments, offset)?;
-        track.deliver(&track.recovery().record_at(packet, offset), delivery)
+        self.counted(track.deliver(&track.recovery().record_at(packet, offset), delivery))
     }
 
     pub(super) fn ask_as<A: ToArguments, T: FromArguments>(
@@ -107,12 +109,12 @@ impl Socket {
         &self,
         event: &OutgoingEvent,
         delivery: Delivery,
-    ) -> Result<(), EmitError> {
+    ) -> Result<Delivered, EmitError> {
         if !self.takes_events() {
             return Err(EmitError::Disconnected);
         }
         match &self.0.track {
-            None => Ok(self.0.session.send(event.packet(), delivery)?),
+            None => Ok(self.0.session.send(event.packet(), delivery).map(|()| Delivered::Sent)?),
             Some(track) => track.deliver(event.recorded(track.recovery()), delivery),
         }
     }
@@ -132,20 +134,38 @@ impl Socket {
         values: &A,
     ) -> Result<(), EmitError> {
         let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.transmit(packet, Delivery::RELIABLE)
+        self.transmit(packet, Delivery::RELIABLE, Count::AcknowledgementsSent)
     }
 
-    fn transmit(&self, packet: impl PacketFrames, delivery: Delivery) -> Result<(), EmitError> {
-        match self.standing() {
-            Standing::Connected | Standing::Connecting => {
-                Ok(self.0.session.send(packet, delivery)?)
-            }
-            _ => Err(EmitError::Disconnected),
+    /// Sends a packet that is never kept, and counts it as this.
+    fn transmit(
+        &self,
+        packet: impl PacketFrames,
+        delivery: Delivery,
+        what: Count,
+    ) -> Result<(), EmitError> {
+        if !matches!(self.standing(), Standing::Connected | Standing::Connecting) {
+            return Err(EmitError::Disconnected);
         }
+        match self.0.session.send(packet, delivery) {
+            Ok(()) => {
+                self.0.namespace.counters().add(what, 1);
+                Ok(())
+            }
+            Err(error) => self.counted(Err(error.into())),
+        }
+    }
+
+    fn counted(&self, delivered: Result<Delivered, EmitError>) -> Result<(), EmitError> {
+        let mut deliveries = Deliveries::default();
+        deliveries.note(&delivered);
+        self.0.namespace.counters().delivered(&deliveries);
+        delivered.map(|_| ())
     }
 
     /// The client's answer.
     pub(in crate::server) fn answered(&self, id: AcknowledgementId, arguments: Arguments<'_>) {
+        self.0.namespace.counters().add(Count::AcknowledgementsReceived, 1);
         let waiting = self.0.state.lock().acknowledgements.take(id);
         if let Some(waiting) = waiting {
             // Whoever waited may have given up just now.
@@ -170,7 +190,7 @@ impl Socket {
         if let Err(error) = self.expect_answer(id, sender) {
             return AwaitAcknowledgement::failed(error);
         }
-        if let Err(error) = self.transmit(event.packet(), delivery) {
+        if let Err(error) = self.transmit(event.packet(), delivery, Count::EventsSent) {
             self.give_up(id);
             return AwaitAcknowledgement::failed(error);
         }
