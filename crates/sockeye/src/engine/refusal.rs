@@ -129,14 +129,15 @@ impl ConnectionErrorContext {
     }
 }
 
-/// For logs: what the client is told, and what it is not.
+/// For logs: what the client is told, and what it is not, without ids of sessions.
 impl fmt::Display for ConnectionErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.rejection())?;
         match self {
             Self::Transport(Some(name)) => write!(f, "{name:?}"),
             Self::Transport(None) => f.write_str("none is named"),
-            Self::Session(id) => write!(f, "{id:?}"),
+            // It may be the id of a session of another server: a credential.
+            Self::Session(_) => f.write_str("none has this id here"),
             Self::Method(method) => write!(f, "{method}"),
             Self::TransportMismatch { transport, previous } => {
                 write!(f, "{transport}, and the session is on {previous}")

@@ -63,7 +63,7 @@ impl Application for Connection {
                 return match codec::receive(&mut **decoder, message) {
                     Ok(Some(received)) => match received.packet() {
                         Ok(packet) => self.packet(session, cx, packet),
-                        Err(error) => close(session, &error),
+                        Err(error) => self.invalid(session, &error),
                     },
                     Ok(None) => {}
                     Err(error) => self.invalid(session, &error),
