@@ -144,9 +144,16 @@ impl<P> History<P> {
             self.forget_until(offset);
         }
         self.confirming = None;
-        // The first is what the client has seen.
-        let missed = self.entries.iter().skip(usize::from(offset.is_some()));
-        Some(missed.filter_map(|(_, packet)| packet.as_ref()))
+        Some(self.missed(offset))
+    }
+
+    /// What a client has missed that has seen everything up to `offset`, if it can go on.
+    pub fn missed(&self, offset: Option<Offset>) -> impl Iterator<Item = &P> {
+        let first = match offset {
+            Some(offset) => self.place(offset).map_or(self.entries.len(), |place| place + 1),
+            None => 0,
+        };
+        self.entries.iter().skip(first).filter_map(|(_, packet)| packet.as_ref())
     }
 
     /// Keeps of what lies before, and of this one, only the mark.

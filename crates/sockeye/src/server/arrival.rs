@@ -96,17 +96,16 @@ impl Arrival {
         Some(Self { socket, returning: Some(offset.flatten()) })
     }
 
-    /// What it missed is not known any more: it is a new client, which keeps what middlewares have
-    /// given it.
+    /// Its place is not there any more: it is a new client, whom nobody knows.
     pub(super) fn into_new(self, server: &Server) -> Self {
         let Self { socket: before, .. } = self;
         let namespace = before.namespace();
         observe::not_recovered(server, namespace.name(), NotRecovered::Forgotten);
-        let arrival = Self::anew(server, namespace, before.session(), before.raw_auth());
-        arrival.socket.inherit(&before);
-        before.rooms().iter().for_each(|room| arrival.socket.join(&**room));
+        if let Some(track) = before.track() {
+            track.give_up();
+        }
         before.dropped();
-        arrival
+        Self::anew(server, namespace, before.session(), before.raw_auth())
     }
 
     /// Whether the middlewares are to be asked.

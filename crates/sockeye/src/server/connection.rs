@@ -18,7 +18,7 @@ use super::running::Running;
 use super::server::{Found, Server};
 use super::socket::{Socket, Standing};
 use super::version_two;
-use crate::engine::{Application, Delivery, Session};
+use crate::engine::{Application, Session};
 
 /// Socket.IO on one connection: the machine, and what it sets going. Owned by the driver.
 #[derive(Debug)]
@@ -119,7 +119,11 @@ impl Application for Connection {
     }
 
     fn heartbeat(&mut self) {
-        self.machine.sockets().filter_map(Socket::track).for_each(|track| track.confirm());
+        for socket in self.machine.sockets() {
+            if let Some(track) = socket.track() {
+                track.confirm(socket);
+            }
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -180,22 +184,35 @@ impl Connection {
         auth: Option<&str>,
     ) {
         let server = self.server.clone();
-        let work: Work<Decision> = match self.server.find(name) {
+        match self.server.find(name) {
             Found::Namespace(namespace) => {
                 let arrival = Arrival::new(&server, &namespace, session, auth);
-                if !arrival.is_asked(&server) {
-                    return self.decided(session, cx, Decision::Decided(arrival, Ok(())));
-                }
-                Box::pin(decide(server, arrival))
+                self.arrived(session, cx, arrival);
             }
             Found::Undecided => {
-                let (name, session) = (name.to_owned(), Arc::clone(session));
-                Box::pin(find_and_decide(server, name, session, auth.map(Into::into)))
+                let (name, newcomer) = (name.to_owned(), Arc::clone(session));
+                let work = find_and_decide(server, name, newcomer, auth.map(Into::into));
+                self.await_decision(session, cx, Box::pin(work));
             }
-            Found::Nothing => {
-                return self.decided(session, cx, Decision::NoNamespace(name.to_owned()));
-            }
-        };
+            Found::Nothing => self.decided(session, cx, Decision::NoNamespace(name.to_owned())),
+        }
+    }
+
+    fn arrived(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, arrival: Arrival) {
+        if arrival.is_asked(&self.server) {
+            let work = decide(self.server.clone(), arrival);
+            self.await_decision(session, cx, Box::pin(work));
+        } else {
+            self.decided(session, cx, Decision::Decided(arrival, Ok(())));
+        }
+    }
+
+    fn await_decision(
+        &mut self,
+        session: &Arc<Session>,
+        cx: &mut Context<'_>,
+        work: Work<Decision>,
+    ) {
         // Middlewares and patterns are caught one by one, so this does not panic.
         if let Some(Ok(decision)) = self.joining.start(cx, work, || ()) {
             self.decided(session, cx, decision);
@@ -241,9 +258,9 @@ impl Connection {
         let (socket, works) = match self.greet(session, arrival, connect) {
             Ok(socket) => (socket, works),
             Err(arrival) => {
-                // Its handlers were prepared for the one that it is not.
+                // Whoever was asked, and what was prepared, was for the one that it is not.
                 let arrival = arrival.into_new(&self.server);
-                return self.decided(session, cx, Decision::Decided(arrival, Ok(())));
+                return self.arrived(session, cx, arrival);
             }
         };
         session.set_application_deadline(None);
@@ -265,8 +282,8 @@ impl Connection {
         namespace.encode_connect(socket.id(), pid)
     }
 
-    /// Tells the client that it is in, before anybody can send to it. `Err` if it should get back
-    /// what it missed, and that is not known any more.
+    /// Tells the client that it is in, before anybody can send to it. `Err` if it should get its
+    /// place back, and that is not there any more.
     fn greet(
         &mut self,
         session: &Arc<Session>,
@@ -274,28 +291,22 @@ impl Connection {
         connect: Encoded,
     ) -> Result<Socket, Arrival> {
         let Arrival { socket, returning } = &arrival;
-        let namespace = socket.namespace();
-        let before = match (socket.track(), returning) {
+        match (socket.track(), returning) {
             (Some(track), Some(offset)) => {
-                let before = track.socket();
                 if !track.resume(socket, *offset, connect) {
                     return Err(arrival);
                 }
-                before
             }
-            (Some(track), None) => {
-                track.connected(socket, connect);
-                None
-            }
+            (Some(track), None) => track.connected(socket, connect),
             (None, _) => {
-                let _ = session.send(connect, Delivery::RELIABLE);
-                None
+                session.send_or_close(connect);
+                socket.enter();
             }
-        };
-        socket.connected();
-        socket.enter_rooms(before.as_ref());
+        }
+        let namespace = socket.namespace();
         // It cannot have left meanwhile: only a client that is in can.
         let _ = self.machine.accept(namespace.name(), socket.clone());
+        namespace.tell_room_news();
         observe::joined(&self.server, socket);
         Ok(arrival.socket)
     }
@@ -369,8 +380,7 @@ impl Connection {
 
 fn send_or_give_up(session: &Arc<Session>, packet: Result<Encoded, EncodeError>) {
     match packet {
-        // If it cannot be sent, the client is gone.
-        Ok(packet) => drop(session.send(packet, Delivery::RELIABLE)),
+        Ok(packet) => session.send_or_close(packet),
         Err(error) => codec::give_up(session, &error),
     }
 }

@@ -25,7 +25,7 @@ use super::listeners::{
     erase, listening_methods,
 };
 use super::remote::RemoteSocket;
-use super::rooms::{RoomEvent, RoomNames, Rooms};
+use super::rooms::{RoomEvent, RoomNames, RoomNews, Rooms};
 use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::limited::limited;
@@ -41,6 +41,7 @@ struct Inner {
     name: Arc<str>,
     handlers: Arc<SharedHandlers>,
     rooms: Rooms,
+    room_news: RoomNews,
     adapter: Arc<dyn Adapter>,
     codec: Codec,
     counters: Arc<ServerCounters>,
@@ -94,17 +95,23 @@ pub(super) struct SharedHandlers {
     current: ArcSwap<Handlers>,
     /// Whether anybody listens to what is sent, so that nobody has to look who.
     watched: AtomicBool,
+    /// The same of those who watch rooms.
+    rooms_watched: AtomicBool,
     /// Held by whoever changes them.
     changing: Mutex<()>,
 }
 
 impl SharedHandlers {
     fn change(&self, change: impl FnOnce(&mut Handlers)) {
-        let _changing = self.changing.lock();
+        let changing = self.changing.lock();
         let mut handlers = Handlers::clone(&self.current.load());
         change(&mut handlers);
         self.watched.store(!handlers.listeners.any_outgoing().is_empty(), Ordering::Release);
-        self.current.store(Arc::new(handlers));
+        self.rooms_watched.store(!handlers.rooms.is_empty(), Ordering::Release);
+        let before = self.current.swap(Arc::new(handlers));
+        drop(changing);
+        // To drop what was removed may be anybody's code.
+        drop(before);
     }
 }
 
@@ -147,6 +154,7 @@ impl Namespace {
             name: name.into(),
             handlers,
             rooms: Rooms::default(),
+            room_news: RoomNews::default(),
             adapter,
             codec,
             counters,
@@ -198,9 +206,13 @@ impl Namespace {
     }
 
     /// Calls `watch` when rooms are created and deleted, and when sockets join and leave them
-    /// (S-051), on whatever thread this happens, so it must be quick. One that panics is logged.
+    /// (S-051), in the order in which this happens, on whatever thread it does, so it must be quick.
+    /// One that panics is logged.
     ///
-    /// The room of a socket's own id is among them.
+    /// The room of a socket's own id is among them. A client that may come back
+    /// ([`ConnectionStateRecovery`](crate::ConnectionStateRecovery)) has left its rooms, and joins
+    /// them again when it does. What a middleware has its client join, the client joins when it is
+    /// let in.
     pub fn on_room_event(&self, watch: impl Fn(RoomEvent<'_>) + Send + Sync + 'static) -> &Self {
         let watch: Arc<super::listeners::RoomObserver> = Arc::new(watch);
         self.change_handlers(|handlers| handlers.rooms.push(Arc::clone(&watch)))
@@ -375,17 +387,16 @@ impl Namespace {
         }
     }
 
-    pub(super) fn room_joined(&self, room: &str, socket: &str, created: bool) {
-        if created {
-            self.tell(RoomEvent::Created { room });
-        }
-        self.tell(RoomEvent::Joined { room, socket });
+    /// Where changes of rooms are put down, if anybody watches them.
+    pub(super) fn room_news(&self) -> Option<&RoomNews> {
+        let watched = self.0.handlers.rooms_watched.load(Ordering::Acquire);
+        watched.then_some(&self.0.room_news)
     }
 
-    pub(super) fn room_left(&self, room: &str, socket: &str, deleted: bool) {
-        self.tell(RoomEvent::Left { room, socket });
-        if deleted {
-            self.tell(RoomEvent::Deleted { room });
+    /// Tells those who watch rooms what was put down. No lock may be held.
+    pub(super) fn tell_room_news(&self) {
+        if let Some(news) = self.room_news() {
+            news.tell_all(|event| self.tell(event));
         }
     }
 

@@ -67,6 +67,15 @@ struct Inner {
     closed: tokio::sync::Notify,
 }
 
+/// Nobody can come back any more, and nothing is kept for anybody.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(recovery) = &self.recovery {
+            recovery.close();
+        }
+    }
+}
+
 type ErrorHook = dyn Fn(&HandlerError) + Send + Sync;
 type NamespaceHook = dyn Fn(&Namespace) + Send + Sync;
 

@@ -138,6 +138,11 @@ impl Session {
         (transport, state.outbox.bytes())
     }
 
+    /// Whether so much can be sent at once without making a slow reader of the peer.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.buffered().saturating_add(bytes) <= self.shared.options.max_buffered_bytes
+    }
+
     /// Queues a text message, and writes it if the connection takes it now.
     ///
     /// # Errors
@@ -224,6 +229,14 @@ impl Session {
             } else {
                 outbox.push(frame);
             }
+        }
+    }
+
+    /// Queues a packet that the peer has to get: one that reads too slowly for it is disconnected,
+    /// whatever the policy for slow readers.
+    pub(crate) fn send_or_close(self: &Arc<Self>, packet: impl PacketFrames) {
+        if self.send(packet, Delivery::RELIABLE).is_err() {
+            self.close();
         }
     }
 

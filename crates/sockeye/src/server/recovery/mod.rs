@@ -94,7 +94,7 @@ impl Recovery {
     pub(super) fn give_up(&self, namespace: &str, pid: &str) {
         let track = self.tracks.lock().get(pid).cloned();
         if let Some(track) = track.filter(|track| track.is_in(namespace)) {
-            track.lose();
+            track.give_up();
         }
     }
 

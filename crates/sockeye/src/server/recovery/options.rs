@@ -75,7 +75,8 @@ impl ConnectionStateRecovery {
     }
 
     /// Packets that are kept for one client, 16 bytes each beside their content. Default 10 000. A
-    /// client that missed more comes back as a new one.
+    /// client that missed more comes back as a new one; so does one that missed more bytes than
+    /// [`max_buffered_bytes`](crate::ServerBuilder::max_buffered_bytes) lets be queued for it.
     pub const fn max_packets(mut self, packets: usize) -> Self {
         self.max_packets = packets;
         self

@@ -49,6 +49,8 @@ pub(in crate::server) enum Detached {
     Away,
     /// Its client has come back already, over another connection.
     TakenOver,
+    /// Its client does not come back.
+    Lost,
 }
 
 /// What became of an event that could not be refused.
@@ -113,47 +115,69 @@ impl Track {
     /// A new client is in, and is told so by `connect`, the first packet of its connection.
     pub(in crate::server) fn connected(self: &Arc<Self>, socket: &Socket, connect: Encoded) {
         let mut state = self.state.lock();
-        state.enter(socket);
-        // If it cannot be sent, the client is gone.
-        let _ = socket.session().send(connect, Delivery::RELIABLE);
+        state.is_now(socket);
+        socket.session().send_or_close(connect);
+        socket.enter();
         drop(state);
         self.recovery.remember(self);
     }
 
     /// The client is back: what it missed is sent, and then `connect` (S-085), or the other way
-    /// round. `false`, and nothing is sent, if what it missed is not known any more.
+    /// round, and `socket` takes the place of the one that it had. `false`, and nothing is sent, if
+    /// the client cannot go on.
     pub(in crate::server) fn resume(
         &self,
         socket: &Socket,
         offset: Option<Offset>,
         connect: Encoded,
     ) -> bool {
+        // It is let go of after the lock, perhaps by the last who has it.
+        let before;
         let mut state = self.state.lock();
-        if matches!(state.place, Place::Lost) {
+        before = state.socket.as_ref().and_then(WeakSocket::upgrade);
+        let Some(before) = before.as_ref().filter(|_| state.can_resume(offset)) else {
+            return false;
+        };
+        let has_room = socket.session().has_room_for(state.missed_bytes(offset));
+        if !has_room || !before.steps_aside() {
             return false;
         }
-        let Some(missed) = state.history.resume(offset) else { return false };
-        // Each with the number of events that it is.
-        let missed = missed.map(|recorded| (1, recorded.packet()));
-        let (first, last) = match self.recovery.options().connect_first {
-            true => (Some((0, &connect)), None),
-            false => (None, Some((0, &connect))),
-        };
-        let mut events = 0;
-        for (event, packet) in first.into_iter().chain(missed).chain(last) {
-            // What cannot be sent now is kept, and can be sent the next time.
-            if socket.session().send(packet, Delivery::RELIABLE).is_ok() {
-                events += event;
-            }
-        }
-        socket.namespace().counters().add(Count::EventsSent, events);
-        let before = state.enter(socket);
+        self.send_missed(&mut state, socket, offset, &connect);
+        socket.enter_for(before);
+        let place = state.is_now(socket);
         drop(state);
-        if let Place::Connected(session) = before {
+        if let Place::Connected(session) = place {
             // The client has given that connection up before the server noticed.
             session.close();
         }
         true
+    }
+
+    fn send_missed(
+        &self,
+        state: &mut State,
+        socket: &Socket,
+        offset: Option<Offset>,
+        connect: &Encoded,
+    ) {
+        let missed = state.history.resume(offset).into_iter().flatten();
+        // Each with the number of events that it is.
+        let missed = missed.map(|recorded| (1, recorded.packet()));
+        let (first, last) = match self.recovery.options().connect_first {
+            true => (Some((0, connect)), None),
+            false => (None, Some((0, connect))),
+        };
+        let mut events = 0;
+        for (event, packet) in first.into_iter().chain(missed).chain(last) {
+            if socket.session().send(packet, Delivery::RELIABLE).is_err() {
+                // What cannot be sent now is kept, and can be sent the next time. Nothing may be
+                // sent after it.
+                socket.session().close();
+                break;
+            }
+            events += event;
+        }
+        socket.namespace().counters().add(Count::EventsSent, events);
     }
 
     /// Whether a client of this namespace that has seen everything up to `offset` can go on.
@@ -168,7 +192,7 @@ impl Track {
         let state = self.state.lock();
         match state.place {
             Place::Lost => Err(NotRecovered::Unknown),
-            _ if state.history.can_resume(offset) => Ok(()),
+            _ if state.can_resume(offset) => Ok(()),
             _ => Err(NotRecovered::Forgotten),
         }
     }
@@ -209,9 +233,12 @@ impl Track {
         Ok(delivered)
     }
 
-    /// The client has answered a ping.
-    pub(in crate::server) fn confirm(&self) {
-        self.state.lock().history.confirm();
+    /// The client has answered a ping, over the connection of this socket.
+    pub(in crate::server) fn confirm(&self, socket: &Socket) {
+        let mut state = self.state.lock();
+        if state.is_of(socket) {
+            state.history.confirm();
+        }
     }
 
     /// Whether a client that left for this reason may come back.
@@ -220,11 +247,13 @@ impl Track {
     }
 
     /// The connection of one of its sockets is gone, and the client may come back.
-    pub(in crate::server) fn detach(&self, session: &Arc<Session>) -> Detached {
+    pub(in crate::server) fn detach(&self, socket: &Socket) -> Detached {
         let mut state = self.state.lock();
-        match &state.place {
-            Place::Connected(current) if Arc::ptr_eq(current, session) => {}
-            Place::Connected(_) | Place::Away(_) | Place::Lost => return Detached::TakenOver,
+        if !state.is_of(socket) {
+            return Detached::TakenOver;
+        }
+        if matches!(state.place, Place::Lost) {
+            return Detached::Lost;
         }
         state.place = Place::Away(Instant::now());
         drop(state);
@@ -232,18 +261,18 @@ impl Track {
         Detached::Away
     }
 
-    /// The client has left on purpose, or was put out: it does not come back. `false` if it has
-    /// come back already, over another connection.
-    pub(in crate::server) fn end(&self, session: &Arc<Session>) -> bool {
+    /// The client has left on purpose, or was put out: it does not come back, unless it has come
+    /// back already, and has another socket.
+    pub(in crate::server) fn end(&self, socket: &Socket) -> Detached {
         let mut state = self.state.lock();
-        if matches!(&state.place, Place::Connected(current) if !Arc::ptr_eq(current, session)) {
-            return false;
+        if !state.is_of(socket) {
+            return Detached::TakenOver;
         }
         state.place = Place::Lost;
         state.history.clear();
         drop(state);
         self.recovery.forget(self);
-        true
+        Detached::Lost
     }
 
     /// Whether it went away long enough before `until`, and is still away.
@@ -252,7 +281,24 @@ impl Track {
         matches!(state.place, Place::Away(since) if since + options.max_disconnection_duration <= until)
     }
 
-    /// The client's time to come back is over, or it has come back as a new one.
+    /// The client has come back as a new one. If the server still believes in a connection that it
+    /// had, that is closed.
+    pub(in crate::server) fn give_up(&self) {
+        let mut state = self.state.lock();
+        let Place::Connected(_) = state.place else {
+            drop(state);
+            return self.lose();
+        };
+        let before = std::mem::replace(&mut state.place, Place::Lost);
+        state.history.clear();
+        drop(state);
+        self.recovery.forget(self);
+        if let Place::Connected(session) = before {
+            session.close();
+        }
+    }
+
+    /// The client's time to come back is over.
     pub(in crate::server) fn lose(&self) {
         let mut state = self.state.lock();
         if let Place::Connected(_) = state.place {
@@ -265,6 +311,7 @@ impl Track {
         self.recovery.forget(self);
         if let Some(socket) = socket {
             socket.leave_for_good();
+            socket.namespace().tell_room_news();
         }
     }
 }
@@ -276,9 +323,23 @@ impl State {
     }
 
     /// The client has this socket now; where it was before.
-    fn enter(&mut self, socket: &Socket) -> Place {
+    fn is_now(&mut self, socket: &Socket) -> Place {
         self.socket = Some(socket.downgrade());
         std::mem::replace(&mut self.place, Place::Connected(Arc::clone(socket.session())))
+    }
+
+    /// Whether this is the socket that the client has, or had last.
+    fn is_of(&self, socket: &Socket) -> bool {
+        self.socket.as_ref().is_some_and(|known| known.is(socket))
+    }
+
+    fn can_resume(&self, offset: Option<Offset>) -> bool {
+        !matches!(self.place, Place::Lost) && self.history.can_resume(offset)
+    }
+
+    /// Bytes of what a client has missed that has seen everything up to `offset`.
+    fn missed_bytes(&self, offset: Option<Offset>) -> usize {
+        self.history.missed(offset).map(|recorded| recorded.packet().kept_bytes()).sum()
     }
 
     /// Keeps what was sent, or if that is too much, makes sure that nobody goes on from before it.

@@ -1,9 +1,6 @@
 //! Rooms, and how a socket leaves.
 
-use std::sync::Arc;
-
 use super::{Socket, Standing, State};
-use crate::engine::Delivery;
 use crate::server::broadcast::BroadcastOperator;
 use crate::server::codec;
 use crate::server::counters::Count;
@@ -12,30 +9,42 @@ use crate::server::recovery::Detached;
 use crate::server::rooms::RoomNames;
 
 impl Socket {
-    /// Enters rooms. A socket that is gone enters none.
+    /// Enters rooms. A socket that is gone enters none; one that middlewares are deciding about
+    /// enters them when it is let in (S-042).
     pub fn join(&self, rooms: impl RoomNames) {
+        let namespace = &self.0.namespace;
         rooms.for_each_name(|room| {
             let mut state = self.0.state.lock();
-            if state.gone || room == self.id() {
-                return;
+            if !state.gone && room != self.id() {
+                self.join_one(&mut state, room);
             }
-            let Some(joined) = self.0.namespace.rooms().join(room, self) else { return };
-            state.rooms.push(joined.name);
-            drop(state);
-            self.0.namespace.room_joined(room, self.id(), joined.created);
         });
+        namespace.tell_room_news();
+    }
+
+    fn join_one(&self, state: &mut State, room: &str) {
+        let namespace = &self.0.namespace;
+        let joined = if self.standing() == Standing::Connecting {
+            let is_new = state.rooms.iter().all(|known| **known != *room);
+            is_new.then(|| room.into())
+        } else {
+            namespace.rooms().join(room, self, namespace.room_news())
+        };
+        state.rooms.extend(joined);
     }
 
     /// Leaves rooms.
     pub fn leave(&self, rooms: impl RoomNames) {
+        let namespace = &self.0.namespace;
         rooms.for_each_name(|room| {
             let mut state = self.0.state.lock();
             let Some(place) = state.rooms.iter().position(|name| **name == *room) else { return };
-            state.rooms.swap_remove(place);
-            let deleted = self.0.namespace.rooms().leave(room, &self.0.id);
-            drop(state);
-            self.0.namespace.room_left(room, self.id(), deleted);
+            let name = state.rooms.swap_remove(place);
+            if self.standing() != Standing::Connecting {
+                namespace.rooms().leave(&name, self, !state.gone, namespace.room_news());
+            }
         });
+        namespace.tell_room_news();
     }
 
     /// The rooms it is in, its own id first. While `disconnecting` handlers run it is still in
@@ -82,8 +91,7 @@ impl Socket {
         let leaving = if close { Standing::LeavingForGood } else { Standing::Leaving };
         if self.change(Standing::Connected, leaving) {
             match self.0.namespace.encode_disconnect() {
-                // If it cannot be sent, the client knows already.
-                Ok(packet) => drop(self.0.session.send(packet, Delivery::RELIABLE)),
+                Ok(packet) => self.0.session.send_or_close(packet),
                 Err(error) => codec::give_up(&self.0.session, &error),
             }
             self.0.session.wake();
@@ -96,20 +104,40 @@ impl Socket {
         self.0.session.close();
     }
 
-    /// The client is in, or back: its rooms lead to this socket.
-    pub(in crate::server) fn enter_rooms(&self, before: Option<&Self>) {
-        let rooms = self.0.namespace.rooms();
-        rooms.add(self.clone());
-        self.0.namespace.room_joined(self.id(), self.id(), true);
-        let Some(before) = before else { return };
-        for name in std::mem::take(&mut before.0.state.lock().rooms) {
-            let created = rooms.replace(&name, self);
-            self.0.namespace.room_joined(&name, self.id(), created);
-            let mut state = self.0.state.lock();
-            if !state.rooms.contains(&name) {
-                state.rooms.push(name);
-            }
+    /// The client is in: from now on events for its rooms are for it.
+    pub(in crate::server) fn enter(&self) {
+        let namespace = &self.0.namespace;
+        let mut state = self.0.state.lock();
+        self.connected();
+        namespace.rooms().add(self, namespace.room_news());
+        for room in std::mem::take(&mut state.rooms) {
+            self.join_one(&mut state, &room);
         }
+    }
+
+    /// The client is back, and this socket takes the place of the one that it had before, which has
+    /// stepped aside.
+    pub(in crate::server) fn enter_for(&self, before: &Self) {
+        let namespace = &self.0.namespace;
+        let (rooms, news) = (namespace.rooms(), namespace.room_news());
+        let mut left = before.0.state.lock();
+        let was_there = !std::mem::replace(&mut left.gone, true);
+        let mut state = self.0.state.lock();
+        self.connected();
+        rooms.add_for(self, was_there, news);
+        let asked_for = std::mem::replace(&mut state.rooms, std::mem::take(&mut left.rooms));
+        for room in &state.rooms {
+            rooms.join_for(room, self, was_there, news);
+        }
+        for room in asked_for {
+            self.join_one(&mut state, &room);
+        }
+    }
+
+    /// Makes way for a socket that its client has over another connection. `false` if the client
+    /// was put out before.
+    pub(in crate::server) fn steps_aside(&self) -> bool {
+        self.change(Standing::Connected, Standing::Away) || self.standing() == Standing::Away
     }
 
     /// The socket's end has come: nothing more is sent to it, but what its client may ask for when
@@ -123,24 +151,19 @@ impl Socket {
     /// The socket is out: it leaves its rooms, and no answer will come. If its client may come back
     /// it only looks so: events for its rooms are kept for it.
     pub(in crate::server) fn departed(&self, reason: DisconnectReason) {
-        let was_in = self.standing() != Standing::Connecting;
-        let detached = self.detach(reason);
-        let (was_gone, waiting) = {
-            let mut state = self.0.state.lock();
-            (std::mem::replace(&mut state.gone, true), state.acknowledgements.drain())
-        };
-        drop(waiting);
-        if was_in && !was_gone {
+        if self.standing() != Standing::Connecting {
             self.0.namespace.counters().add(Count::SocketsDisconnected, 1);
         }
-        match detached {
-            Some(Detached::Away) => {
-                self.stand(Standing::Away);
-                self.tell_of_leaving();
-            }
-            Some(Detached::TakenOver) => self.stand(Standing::Gone),
-            None => self.leave_for_good(),
+        match self.detach(reason) {
+            Detached::Away => self.step_out(),
+            // Another socket has its place, and with it its rooms.
+            Detached::TakenOver => {}
+            Detached::Lost => self.leave_for_good(),
         }
+        let waiting = self.0.state.lock().acknowledgements.drain();
+        // Those who waited for them are told, after the lock.
+        drop(waiting);
+        self.0.namespace.tell_room_news();
     }
 
     /// The socket was never let in, or nobody serves its connection any more.
@@ -150,39 +173,40 @@ impl Socket {
 
     /// It leaves its rooms, and nobody comes back to them.
     pub(in crate::server) fn leave_for_good(&self) {
-        let was_away = self.standing() == Standing::Away;
+        let namespace = &self.0.namespace;
+        let (rooms, news) = (namespace.rooms(), namespace.room_news());
+        let mut state = self.0.state.lock();
+        let was_there = !std::mem::replace(&mut state.gone, true);
+        let left = std::mem::take(&mut state.rooms);
+        if self.standing() != Standing::Connecting {
+            left.iter().for_each(|room| rooms.leave(room, self, was_there, news));
+            rooms.remove(self, was_there, news);
+        }
         self.stand(Standing::Gone);
-        let left = std::mem::take(&mut self.0.state.lock().rooms);
-        let rooms = self.0.namespace.rooms();
-        let was_in = rooms.remove(self);
-        let deleted: Vec<_> = left.iter().map(|room| rooms.leave(room, &self.0.id)).collect();
-        if was_away {
-            return;
-        }
-        for (room, deleted) in left.iter().zip(deleted) {
-            self.0.namespace.room_left(room, self.id(), deleted);
-        }
-        if was_in {
-            self.0.namespace.room_left(self.id(), self.id(), true);
+    }
+
+    fn detach(&self, reason: DisconnectReason) -> Detached {
+        match &self.0.track {
+            Some(track) if self.standing() != Standing::Connecting => {
+                if track.may_return(reason) {
+                    track.detach(self)
+                } else {
+                    track.end(self)
+                }
+            }
+            _ => Detached::Lost,
         }
     }
 
-    fn detach(&self, reason: DisconnectReason) -> Option<Detached> {
-        let track = self.0.track.as_ref().filter(|_| self.standing() != Standing::Connecting)?;
-        if track.may_return(reason) {
-            return Some(track.detach(&self.0.session));
+    /// To those who watch the rooms it has left them, until it comes back; which it may have done
+    /// already.
+    fn step_out(&self) {
+        let namespace = &self.0.namespace;
+        let (rooms, news) = (namespace.rooms(), namespace.room_news());
+        let mut state = self.0.state.lock();
+        if !std::mem::replace(&mut state.gone, true) {
+            state.rooms.iter().for_each(|room| rooms.go_from(room, self, news));
+            rooms.step_out(self, news);
         }
-        (!track.end(&self.0.session)).then_some(Detached::TakenOver)
-    }
-
-    /// To those who watch the rooms it has left them, until it comes back.
-    fn tell_of_leaving(&self) {
-        let State { rooms: left, .. } = &*self.0.state.lock();
-        let left: Vec<Arc<str>> = left.clone();
-        let rooms = self.0.namespace.rooms();
-        for room in &left {
-            self.0.namespace.room_left(room, self.id(), !rooms.is_inhabited(room));
-        }
-        self.0.namespace.room_left(self.id(), self.id(), true);
     }
 }

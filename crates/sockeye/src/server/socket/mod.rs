@@ -51,6 +51,7 @@ struct State {
     acknowledgements: PendingAcknowledgements<oneshot::Sender<OwnedArguments>>,
     /// What few sockets have.
     belongings: Option<Box<Belongings>>,
+    /// It has left its rooms, or its client has and may come back.
     gone: bool,
 }
 
@@ -61,6 +62,10 @@ pub(super) struct WeakSocket(Weak<Inner>);
 impl WeakSocket {
     pub(super) fn upgrade(&self) -> Option<Socket> {
         self.0.upgrade().map(Socket)
+    }
+
+    pub(super) fn is(&self, socket: &Socket) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&socket.0))
     }
 }
 
@@ -225,7 +230,7 @@ impl Socket {
     }
 
     /// The client is in.
-    pub(super) fn connected(&self) {
+    fn connected(&self) {
         if self.change(Standing::Connecting, Standing::Connected) {
             self.0.namespace.counters().add(Count::SocketsConnected, 1);
         }
