@@ -2,7 +2,10 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use sockeye::{EmitError, Server, SlowReaders, Socket};
+use tokio::sync::Semaphore;
 
 use support::{Client, Http, Polling, eventually, serve};
 
@@ -95,6 +98,45 @@ async fn whoever_sends_much_can_wait_until_it_is_taken() {
     let drained = tokio::spawn(async move { socket.drained().await });
     drop(slow);
     support::within("the end", drained).await.unwrap();
+}
+
+/// What tells a client where it is cannot be refused: else it would never know.
+#[tokio::test]
+async fn a_slow_reader_that_cannot_be_told_where_it_is_is_disconnected_all_the_same() {
+    for put_out in [false, true] {
+        let io = Server::builder()
+            .max_buffered_bytes(128 * 1024)
+            .slow_readers(SlowReaders::Refuse)
+            .build();
+        let mut slow = Client::join_with_small_buffer(serve(&io).await).await;
+        let socket = io.sockets().remove(0);
+        // While so much is queued nothing is read from it: it asks before, and is let in late.
+        let gate = Arc::new(Semaphore::new(0));
+        let permits = Arc::clone(&gate);
+        io.of("/other").middleware(move || {
+            let permits = Arc::clone(&permits);
+            async move {
+                permits.acquire().await.expect("it is never closed").forget();
+                Ok(())
+            }
+        });
+        slow.send("40/other,").await;
+        slow.expect_nothing().await;
+        fill(&socket);
+        if put_out {
+            socket.disconnect(false);
+        } else {
+            gate.add_permits(1);
+        }
+        let flood = format!(r#"42["flood","{}"]"#, "x".repeat(64 * 1024));
+        loop {
+            match slow.next("the end").await {
+                support::Incoming::Text(text) => assert_eq!(text, flood),
+                support::Incoming::Close(_) | support::Incoming::End => break,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]

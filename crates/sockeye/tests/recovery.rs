@@ -2,73 +2,13 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use sockeye::{
-    ConnectError, ConnectionStateRecovery, DisconnectReason, OwnedArguments, Server, ServerBuilder,
-    Socket,
+    ConnectError, ConnectionStateRecovery, DisconnectReason, OwnedArguments, Server, Socket,
 };
 
-use support::{Client, eventually, log, serve};
-
-fn recovering() -> ServerBuilder {
-    Server::builder().connection_state_recovery(ConnectionStateRecovery::new())
-}
-
-/// A client that may come back, and what it needs for that.
-struct Returning {
-    client: Client,
-    pid: String,
-}
-
-impl Returning {
-    async fn join(address: SocketAddr) -> Self {
-        let mut client = Client::open(address).await;
-        client.send("40").await;
-        let answer = client.expect(r#"40{"sid":"<sid>","pid":"<sid>"}"#).await;
-        client.id = answer[0].clone();
-        Self { client, pid: answer[1].clone() }
-    }
-
-    /// Its connection breaks without a word.
-    async fn vanish(self, io: &Server) -> Lost {
-        let Self { client, pid } = self;
-        let id = client.id.clone();
-        drop(client);
-        eventually("the end of the connection", || io.clients_count() == 0).await;
-        Lost { id, pid }
-    }
-}
-
-/// What is left of a client whose connection broke.
-struct Lost {
-    id: String,
-    pid: String,
-}
-
-impl Lost {
-    /// Comes back, having seen everything up to `offset`.
-    async fn come_back(&self, address: SocketAddr, offset: &str) -> Client {
-        let mut client = Client::open(address).await;
-        let Self { pid, .. } = self;
-        client.send(&format!(r#"40{{"pid":"{pid}","offset":"{offset}"}}"#)).await;
-        client
-    }
-
-    /// Awaits that it is let in as what it was.
-    async fn expect_recovered(&self, client: &mut Client) {
-        let Self { id, pid } = self;
-        client.expect(&format!(r#"40{{"sid":"{id}","pid":"{pid}"}}"#)).await;
-    }
-
-    /// Awaits that it is let in as a new one.
-    async fn expect_new(&self, client: &mut Client) {
-        let answer = client.expect(r#"40{"sid":"<sid>","pid":"<sid>"}"#).await;
-        assert_ne!(answer[0], self.id);
-        assert_ne!(answer[1], self.pid);
-    }
-}
+use support::{Client, Lost, Returning, eventually, log, recovering, serve};
 
 #[tokio::test]
 async fn s_085_a_client_gets_what_it_missed_and_then_that_it_is_back() {

@@ -6,9 +6,11 @@
 
 mod http;
 mod pattern;
+mod returning;
 mod websocket;
 
 pub(crate) use http::{Http, Polling, Response};
+pub(crate) use returning::{Lost, Returning, recovering};
 pub(crate) use websocket::{Client, Incoming};
 
 use std::fmt::{Debug, Display};
