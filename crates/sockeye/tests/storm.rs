@@ -240,11 +240,13 @@ fn server(recovery: ConnectionStateRecovery) -> (Server, Arc<Mutex<Told>>, suppo
     io.of("/").on_room_event(move |event| hearing.lock().expect("no panic").hear(event));
     let (pen, arrivals) = support::log();
     io.of("/").on_connect(move |socket: Socket| {
-        if !socket.recovered() {
-            socket.join(["room", "other"]);
-            pen.write(socket);
+        let pen = pen.clone();
+        async move {
+            if !socket.recovered() {
+                socket.join(["room", "other"]);
+                pen.write(socket);
+            }
         }
-        std::future::ready(())
     });
     (io, told, arrivals)
 }

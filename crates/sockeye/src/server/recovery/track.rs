@@ -10,7 +10,7 @@ use crate::engine::{Delivery, Id, SendError, Session};
 use crate::server::counters::Count;
 use crate::server::error::EmitError;
 use crate::server::reason::DisconnectReason;
-use crate::server::socket::{Socket, WeakSocket};
+use crate::server::socket::{Socket, Standing, WeakSocket};
 
 /// One client's place in one namespace: what it was sent, and the connection that it has now, if
 /// it has one. All sockets that the client has, one after the other, share it.
@@ -120,6 +120,16 @@ impl Track {
         socket.enter();
         drop(state);
         self.recovery.remember(self);
+    }
+
+    /// Sends something that is not kept, unless the client is in: what it is sent from then on is.
+    pub(in crate::server) fn before_entering<R>(
+        &self,
+        socket: &Socket,
+        send: impl FnOnce() -> R,
+    ) -> Option<R> {
+        let _entering = self.state.lock();
+        (socket.standing() == Standing::Connecting).then(send)
     }
 
     /// The client is back: what it missed is sent, and then `connect` (S-085), or the other way

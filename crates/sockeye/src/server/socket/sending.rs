@@ -67,14 +67,15 @@ impl Socket {
         delivery: Delivery,
     ) -> Result<(), EmitError> {
         let namespace = &self.0.namespace;
-        let is_connecting = self.standing() == Standing::Connecting;
-        let track = match self.0.track.as_ref().filter(|_| !is_connecting) {
+        if self.standing() == Standing::Connecting {
+            let event = OutgoingEvent::new(namespace.encode_event(event, None, arguments)?);
+            self.show(&event);
+            return self.emit_early(&event, delivery);
+        }
+        let track = match &self.0.track {
             _ if self.listens() || namespace.is_watched() => {
                 let event = OutgoingEvent::new(namespace.encode_event(event, None, arguments)?);
                 self.show(&event);
-                if is_connecting {
-                    return self.transmit(event.packet(), delivery, Count::EventsSent);
-                }
                 return self.counted(self.deliver(&event, delivery));
             }
             None => {
@@ -89,6 +90,16 @@ impl Socket {
         let offset = track.recovery().next_offset();
         let packet = namespace.encode_event_at(event, arguments, offset)?;
         self.counted(track.deliver(&track.recovery().record_at(packet, offset), delivery))
+    }
+
+    /// Sends an event to a client that is not in yet (S-042), or has just been let in.
+    fn emit_early(&self, event: &OutgoingEvent, delivery: Delivery) -> Result<(), EmitError> {
+        let send = || self.transmit(event.packet(), delivery, Count::EventsSent);
+        let sent = match &self.0.track {
+            None => Some(send()),
+            Some(track) => track.before_entering(self, send),
+        };
+        sent.unwrap_or_else(|| self.counted(self.deliver(event, delivery)))
     }
 
     pub(super) fn ask_as<A: ToArguments, T: FromArguments>(
