@@ -24,6 +24,7 @@ mod listeners;
 mod measure;
 mod metrics;
 mod namespace;
+mod namespaces;
 mod observe;
 mod options;
 mod outgoing;

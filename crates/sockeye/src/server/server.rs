@@ -1,5 +1,4 @@
 use std::fmt;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -8,7 +7,6 @@ use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use serde_json::Value as Json;
 use sockeye_proto::socket::{ConnectionLimits, ToArguments};
 
 use super::adapter::{Adapter, InMemoryAdapter};
@@ -18,14 +16,14 @@ use super::codec::Codec;
 use super::connection::Connection;
 use super::counters::ServerCounters;
 use super::error::{EmitError, HandlerError};
-use super::handler::Work;
 use super::layer::{NotFound, SocketIoLayer, SocketIoService};
-use super::namespace::{Children, Kind, Namespace, OnDrop, SharedHandlers, WeakNamespace};
+use super::namespace::Namespace;
+use super::namespaces::{Entry, Pattern};
 use super::options::{Options, ServerBuilder};
 use super::recovery::Recovery;
 use super::remote::RemoteSocket;
 use super::rooms::RoomNames;
-use super::running::{Caught, Panicked, catch};
+use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::engine::{Connector, Engine, Session};
 use crate::limited::limited;
@@ -51,16 +49,16 @@ use crate::limited::limited;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub struct Server(pub(super) Arc<Inner>);
 
-struct Inner {
-    options: Options,
+pub(super) struct Inner {
+    pub(super) options: Options,
     engine: OnceLock<Engine<SocketIo>>,
-    adapter: Arc<dyn Adapter>,
-    namespaces: RwLock<HashMap<Box<str>, Entry, RandomState>>,
-    patterns: ArcSwap<Vec<Pattern>>,
+    pub(super) adapter: Arc<dyn Adapter>,
+    pub(super) namespaces: RwLock<HashMap<Box<str>, Entry, RandomState>>,
+    pub(super) patterns: ArcSwap<Vec<Pattern>>,
     on_error: RwLock<Option<Arc<ErrorHook>>>,
-    on_new_namespace: RwLock<Option<Arc<NamespaceHook>>>,
+    pub(super) on_new_namespace: RwLock<Option<Arc<NamespaceHook>>>,
     recovery: Option<Arc<Recovery>>,
     counters: Arc<ServerCounters>,
     closing: AtomicBool,
@@ -78,46 +76,6 @@ impl Drop for Inner {
 
 type ErrorHook = dyn Fn(&HandlerError) + Send + Sync;
 type NamespaceHook = dyn Fn(&Namespace) + Send + Sync;
-
-/// A namespace by its name.
-enum Entry {
-    /// The program asked for it: it stays.
-    Kept(Namespace),
-    /// A client asked for it: it goes when nobody holds it any more.
-    Made(WeakNamespace),
-}
-
-impl Entry {
-    fn namespace(&self) -> Option<Namespace> {
-        match self {
-            Self::Kept(namespace) => Some(namespace.clone()),
-            Self::Made(namespace) => namespace.upgrade(),
-        }
-    }
-}
-
-/// Namespaces that are made when a client asks for them.
-#[derive(Clone)]
-struct Pattern {
-    matches: Matcher,
-    handlers: Arc<SharedHandlers>,
-}
-
-/// What says whether a client may have the namespace that it asks for.
-#[derive(Clone)]
-enum Matcher {
-    Now(Arc<dyn Fn(&str) -> bool + Send + Sync>),
-    /// By the name and the client's JSON object.
-    Later(Arc<dyn Fn(String, Json) -> Work<bool> + Send + Sync>),
-}
-
-/// What a server says when it is asked for a namespace.
-pub(super) enum Found {
-    Namespace(Namespace),
-    /// Asynchronous patterns have to be asked.
-    Undecided,
-    Nothing,
-}
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,99 +121,6 @@ impl Server {
         server.0.engine.get_or_init(|| Engine::new(engine_options, connector));
         server.of("/");
         server
-    }
-
-    /// The namespace with this name; it exists from now on. A missing leading slash is added
-    /// (S-032).
-    pub fn of(&self, name: &str) -> Namespace {
-        let name = if name.starts_with('/') { name } else { &format!("/{name}") };
-        if let Some(Entry::Kept(namespace)) = self.0.namespaces.read().get(name) {
-            return namespace.clone();
-        }
-        let handlers = self.pattern_handlers(name).unwrap_or_default();
-        let mut namespaces = self.0.namespaces.write();
-        let known = namespaces.get(name).and_then(Entry::namespace);
-        let is_new = known.is_none();
-        let namespace = known.unwrap_or_else(|| self.namespace(name, &handlers, Kind::Kept));
-        namespaces.insert(name.into(), Entry::Kept(namespace.clone()));
-        drop(namespaces);
-        if is_new {
-            self.announce(&namespace);
-        }
-        namespace
-    }
-
-    /// Namespaces whose names satisfy `matches`; each exists from the first client on that asks
-    /// for it, until the last has left, with the handlers that are given to the one returned here
-    /// (S-034).
-    ///
-    /// Patterns are tried in the order in which they were given; namespaces that exist go first.
-    /// The names are chosen by clients, up to 1 KiB long; a `matches` that panics says no.
-    pub fn of_matching(&self, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
-        self.add_pattern(Matcher::Now(Arc::new(matches)))
-    }
-
-    /// The same with an asynchronous function, which gets the name and what the client sent along
-    /// when it asked (S-034).
-    ///
-    /// Calling [`of`](Self::of) with such a name makes a namespace without these handlers, since
-    /// nobody is asked then.
-    pub fn of_matching_async<F>(
-        &self,
-        matches: impl Fn(String, Json) -> F + Send + Sync + 'static,
-    ) -> Namespace
-    where
-        F: Future<Output = bool> + Send + 'static,
-    {
-        let matches = move |name, auth| -> Work<bool> { Box::pin(matches(name, auth)) };
-        self.add_pattern(Matcher::Later(Arc::new(matches)))
-    }
-
-    fn add_pattern(&self, matches: Matcher) -> Namespace {
-        let handlers = Arc::<SharedHandlers>::default();
-        let pattern = Pattern { matches, handlers: Arc::clone(&handlers) };
-        self.0.patterns.rcu(|patterns| {
-            let mut patterns = Vec::clone(patterns);
-            patterns.push(pattern.clone());
-            patterns
-        });
-        // It carries the handlers; nobody is ever in it, but what is emitted to it goes to all
-        // that are in its children.
-        let name = format!("/_{}", self.0.patterns.load().len() - 1);
-        let (server, shared) = (Arc::downgrade(&self.0), Arc::downgrade(&handlers));
-        let children: Children = Box::new(move || match (server.upgrade(), shared.upgrade()) {
-            (Some(server), Some(handlers)) => Self(server).children(&handlers),
-            _ => Vec::new(),
-        });
-        self.namespace(&name, &handlers, Kind::Pattern(children))
-    }
-
-    /// The namespaces that share these handlers.
-    fn children(&self, handlers: &Arc<SharedHandlers>) -> Vec<Namespace> {
-        let namespaces = self.0.namespaces.read();
-        let mut all: Vec<_> = namespaces.values().filter_map(Entry::namespace).collect();
-        // Who lets go of a namespace as the last one takes this lock to forget it.
-        drop(namespaces);
-        all.retain(|namespace| Arc::ptr_eq(namespace.shared_handlers(), handlers));
-        all
-    }
-
-    /// Calls `hook` with each namespace that comes to be from now on (S-033), also those that
-    /// patterns make, instead of any hook given before.
-    pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) -> &Self {
-        let before = self.0.on_new_namespace.write().replace(Arc::new(hook));
-        // What it owns is dropped after the lock.
-        drop(before);
-        self
-    }
-
-    fn announce(&self, namespace: &Namespace) {
-        let hook = self.0.on_new_namespace.read().clone();
-        if let Some(hook) = hook
-            && let Err(Panicked(message)) = catch(|| hook(namespace))
-        {
-            limited!(error, message, "the on_new_namespace hook panicked");
-        }
     }
 
     /// Sends an event to all sockets of the namespace `/`.
@@ -396,47 +261,6 @@ impl Server {
         }
     }
 
-    /// The namespace that a client asks for, if it exists or a pattern lets it.
-    pub(super) fn find(&self, name: &str) -> Found {
-        let known = self.0.namespaces.read().get(name).and_then(Entry::namespace);
-        if let Some(known) = known {
-            return Found::Namespace(known);
-        }
-        let patterns = self.0.patterns.load();
-        for pattern in patterns.iter() {
-            match &pattern.matches {
-                Matcher::Later(_) => return Found::Undecided,
-                Matcher::Now(matches) if accepts(&**matches, name) => {
-                    return Found::Namespace(self.make(name, &pattern.handlers));
-                }
-                Matcher::Now(_) => {}
-            }
-        }
-        Found::Nothing
-    }
-
-    /// The same, asking asynchronous patterns too, in their order.
-    pub(super) async fn find_later(&self, name: String, auth: Json) -> Option<Namespace> {
-        let patterns = self.0.patterns.load_full();
-        for pattern in patterns.iter() {
-            let accepted = match &pattern.matches {
-                Matcher::Now(matches) => accepts(&**matches, &name),
-                Matcher::Later(matches) => {
-                    let started = catch(|| matches(name.clone(), auth.clone()));
-                    let decided = match started {
-                        Ok(work) => Caught(work).await,
-                        Err(panicked) => Err(panicked),
-                    };
-                    decided.unwrap_or_else(|panicked| refuse(&name, panicked))
-                }
-            };
-            if accepted {
-                return Some(self.make(&name, &pattern.handlers));
-            }
-        }
-        None
-    }
-
     pub(super) fn recovery(&self) -> Option<&Arc<Recovery>> {
         self.0.recovery.as_ref()
     }
@@ -462,61 +286,6 @@ impl Server {
             limited!(error, message, "the on_error hook panicked");
         }
     }
-
-    fn pattern_handlers(&self, name: &str) -> Option<Arc<SharedHandlers>> {
-        let patterns = self.0.patterns.load_full();
-        let accepts = |pattern: &&Pattern| match &pattern.matches {
-            Matcher::Now(matches) => accepts(&**matches, name),
-            Matcher::Later(_) => false,
-        };
-        patterns.iter().find(accepts).map(|pattern| Arc::clone(&pattern.handlers))
-    }
-
-    /// Of two that ask at once, one makes the namespace and both get it.
-    fn make(&self, name: &str, handlers: &Arc<SharedHandlers>) -> Namespace {
-        let mut namespaces = self.0.namespaces.write();
-        if let Some(known) = namespaces.get(name).and_then(Entry::namespace) {
-            return known;
-        }
-        let server = Arc::downgrade(&self.0);
-        let forget: OnDrop = Box::new(move |name| {
-            if let Some(server) = server.upgrade() {
-                Self(server).forget(name);
-            }
-        });
-        let namespace = self.namespace(name, handlers, Kind::Made(forget));
-        namespaces.insert(name.into(), Entry::Made(namespace.downgrade()));
-        drop(namespaces);
-        self.announce(&namespace);
-        namespace
-    }
-
-    /// Nobody holds a namespace of this name any more, unless it has been made again.
-    fn forget(&self, name: &str) {
-        let mut namespaces = self.0.namespaces.write();
-        if let Some(Entry::Made(namespace)) = namespaces.get(name)
-            && namespace.is_dead()
-        {
-            namespaces.remove(name);
-        }
-    }
-
-    fn namespace(&self, name: &str, handlers: &Arc<SharedHandlers>, kind: Kind) -> Namespace {
-        let adapter = Arc::clone(&self.0.adapter);
-        let pending = self.0.options.max_pending_acknowledgements;
-        let (codec, counters) = (self.codec().clone(), Arc::clone(self.counters()));
-        Namespace::new(name, Arc::clone(handlers), adapter, codec, counters, pending, kind)
-    }
-}
-
-/// Whether a pattern accepts a name; one that panics does not.
-fn accepts(matches: &(dyn Fn(&str) -> bool + Send + Sync), name: &str) -> bool {
-    catch(|| matches(name)).unwrap_or_else(|panicked| refuse(name, panicked))
-}
-
-fn refuse(name: &str, Panicked(message): Panicked) -> bool {
-    limited!(error, name, message, "a namespace pattern panicked");
-    false
 }
 
 /// Makes each session's Socket.IO.
@@ -530,39 +299,5 @@ impl Connector for SocketIo {
 
     fn connect(&self, session: &Arc<Session>) -> Option<Connection> {
         Some(Connection::new(Server(self.server.upgrade()?), session))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-    use std::thread;
-
-    use super::*;
-
-    /// A namespace that is seen may be gone the next moment: who looks through all of them may then
-    /// be the last to let go of one.
-    #[test]
-    fn namespaces_can_be_looked_through_while_others_come_and_go() {
-        let io = Server::new();
-        let pattern = io.of_matching(|name| name.starts_with("/a"));
-        let handlers = Arc::<SharedHandlers>::default();
-        let (done, all_done) = mpsc::channel();
-        for number in 0..2 {
-            let (io, handlers, made) = (io.clone(), Arc::clone(&handlers), done.clone());
-            thread::spawn(move || {
-                let name = format!("/b-{number}");
-                (0..100_000).for_each(|_| drop(io.make(&name, &handlers)));
-                made.send(())
-            });
-            let (pattern, done) = (pattern.clone(), done.clone());
-            thread::spawn(move || {
-                (0..100_000).for_each(|_| drop(pattern.sockets()));
-                done.send(())
-            });
-        }
-        for _ in 0..4 {
-            all_done.recv_timeout(Duration::from_secs(30)).expect("nobody waits for ever");
-        }
     }
 }
