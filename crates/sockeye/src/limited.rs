@@ -1,8 +1,11 @@
 //! Lines of the log that a client can cause as often as it likes: one a second goes out at its
-//! level, and says how many were left out before it; the others are at `debug`.
+//! level, and says how many were left out before it; the others are at `debug`. And texts in them
+//! that a client can make as long as it likes.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// How often a line may be written.
@@ -37,6 +40,41 @@ impl Limit {
     }
 }
 
+/// The beginning of a text, of which a client may have written a part.
+pub(crate) struct Brief<T>(pub(crate) T);
+
+/// Bytes of a text that are shown.
+const SHOWN_BYTES: usize = 200;
+
+impl<T: fmt::Display> fmt::Display for Brief<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut beginning = Beginning { to: f, left: SHOWN_BYTES };
+        match write!(beginning, "{}", self.0) {
+            Err(fmt::Error) if beginning.left == 0 => f.write_str("…"),
+            result => result,
+        }
+    }
+}
+
+/// Takes so much, and no more.
+struct Beginning<'a, 'f> {
+    to: &'a mut fmt::Formatter<'f>,
+    left: usize,
+}
+
+impl Write for Beginning<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.left {
+            self.left -= text.len();
+            return self.to.write_str(text);
+        }
+        let beginning = text.get(..text.floor_char_boundary(self.left)).unwrap_or_default();
+        self.left = 0;
+        self.to.write_str(beginning)?;
+        Err(fmt::Error)
+    }
+}
+
 /// `limited!(warn, field, "text")`: a line of `tracing` of which one a second is written.
 macro_rules! limited {
     ($level:ident, $($line:tt)*) => {{
@@ -64,5 +102,19 @@ mod tests {
         assert_eq!(limit.pass(), None);
         tokio::time::advance(2 * PERIOD).await;
         assert_eq!([limit.pass(), limit.pass()], [Some(Some(1)), None]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        for (text, shown) in [
+            (String::new(), String::new()),
+            ("a".repeat(200), "a".repeat(200)),
+            ("a".repeat(201), format!("{}…", "a".repeat(200))),
+            (format!("{}é", "a".repeat(199)), format!("{}…", "a".repeat(199))),
+        ] {
+            assert_eq!(Brief(&text).to_string(), shown);
+        }
+        let parts = format_args!("{}{}{}", "a".repeat(150), "b".repeat(50), "c").to_string();
+        assert_eq!(Brief(parts).to_string().len(), 200 + "…".len());
     }
 }

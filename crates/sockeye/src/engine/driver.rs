@@ -10,6 +10,7 @@ use sockeye_proto::engine::{
 use sockeye_proto::websocket::{Decoder, DeflateAgreement, Limits, Message as Frame};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::application::Application;
 use super::cork::Cork;
@@ -17,6 +18,7 @@ use super::deflate::{self, LentInflater};
 use super::io::{Reader, Stream, linger};
 use super::scratch;
 use super::session::{Link, Post, Session};
+use super::trace;
 
 /// The one task that owns a session's I/O and its application.
 ///
@@ -30,6 +32,8 @@ pub(super) struct Driver<A: Application> {
     /// The session knows that the application can take nothing more now.
     busy: bool,
     ended: bool,
+    /// What is logged while it works is said in here, if somebody wants to know.
+    span: Option<Box<Span>>,
 }
 
 struct Payload {
@@ -82,9 +86,18 @@ impl<A: Application> Future for Driver<A> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(span) = self.span.take() else { return self.turn(cx) };
+        let turn = span.in_scope(|| self.turn(cx));
+        self.span = Some(span);
+        turn
+    }
+}
+
+impl<A: Application> Driver<A> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.session.driver().register(cx.waker());
         let cork = Cork::new();
-        let Self { session, application, .. } = &mut *self;
+        let Self { session, application, .. } = self;
         application.poll(session, cx);
         self.take_work(cx);
         self.read(cx);
@@ -96,11 +109,11 @@ impl<A: Application> Future for Driver<A> {
         }
         Poll::Pending
     }
-}
 
-impl<A: Application> Driver<A> {
-    pub(super) const fn polling(session: Arc<Session>, application: A) -> Self {
-        Self { session, application, websocket: None, payload: None, busy: false, ended: false }
+    pub(super) fn polling(session: Arc<Session>, application: A) -> Self {
+        let span = trace::session_span(&session);
+        let (websocket, payload) = (None, None);
+        Self { session, application, websocket, payload, busy: false, ended: false, span }
     }
 
     pub(super) fn websocket(
@@ -299,7 +312,7 @@ impl<A: Application> Driver<A> {
         if let Some((reason, detail)) = end {
             let _cork = Cork::new();
             *ended = true;
-            tracing::debug!(?session, %reason, %detail, "session ended");
+            trace::ended(reason, detail);
             application.ended(session, cx, reason, detail);
         }
         if let Some((websocket, last_words)) = websocket.take_if(|_| released).zip(last_words)
@@ -366,5 +379,7 @@ fn deliver<A: Application>(
     session.handle_at(now, &mut state, Input::Packet { link: *link, packet });
     if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {
         *link = LinkName::Active;
+        drop(state);
+        trace::upgraded();
     }
 }

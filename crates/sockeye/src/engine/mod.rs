@@ -36,6 +36,7 @@ mod scratch;
 mod server;
 mod service;
 mod session;
+mod trace;
 mod websocket;
 mod wheel;
 

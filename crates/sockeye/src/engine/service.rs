@@ -23,6 +23,7 @@ use super::refusal::{ConnectionError, ConnectionErrorContext, Refusal};
 use super::server::{Engine, Opening};
 use super::session::{PollAnswered, Session};
 use super::websocket::UpgradeOffer;
+use crate::limited::Brief;
 
 /// Answers HTTP requests for an [`Engine`]: handshakes, polls, posts and WebSocket upgrades.
 pub struct EngineService<C> {
@@ -223,7 +224,7 @@ impl<C: Connector> EngineService<C> {
 
     fn report(&self, request: &request::Parts, refusal: &Refusal) {
         self.engine.count_refusal(&refusal.context);
-        tracing::debug!(reason = %refusal.context, "request refused");
+        tracing::debug!(reason = %Brief(&refusal.context), "request refused");
         if let Some(hook) = &self.engine.options().connection_error {
             hook.call(&ConnectionError::new(request, &refusal.context));
         }

@@ -403,7 +403,7 @@ impl Namespace {
     fn tell(&self, event: RoomEvent<'_>) {
         for watch in &self.handlers().rooms {
             if let Err(Panicked(message)) = catch(|| watch(event)) {
-                limited!(error, message, ?event, "an observer of rooms panicked");
+                limited!(error, message, "an observer of rooms panicked");
             }
         }
     }

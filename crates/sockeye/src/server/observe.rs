@@ -15,7 +15,7 @@ use super::recovery::NotRecovered;
 use super::server::Server;
 use super::socket::Socket;
 use crate::engine::{CloseDetail, Revision, Session};
-use crate::limited::limited;
+use crate::limited::{Brief, limited};
 
 /// A socket's id, unless it tells the id of the session, as with Socket.IO 2 clients (S-099).
 struct Shown<'a>(&'a Socket);
@@ -58,6 +58,7 @@ pub(super) fn not_recovered(server: &Server, namespace: &str, reason: NotRecover
 /// A client sent what is no Socket.IO packet.
 pub(super) fn invalid_packet(server: &Server, error: &dyn Error) {
     server.counters().add(Count::InvalidPackets, 1);
+    let error = Brief(error);
     tracing::debug!(%error, "connection closed: the client sent no Socket.IO packet");
 }
 
@@ -78,16 +79,20 @@ pub(super) fn violation(server: &Server, session: &Session, violation: Violation
 pub(super) fn handler_failed(server: &Server, socket: &Socket, error: &HandlerError) {
     let HandlerError { namespace, event, kind, .. } = error;
     server.counters().failed(kind);
-    let (namespace, event, socket) = (&**namespace, &**event, Shown(socket));
+    let (event, socket) = (Brief(event), Shown(socket));
+    let namespace = &**namespace;
     match kind {
         HandlerErrorKind::Arguments(error) => {
-            tracing::debug!(namespace, %socket, event, %error, "handler not called");
+            let error = Brief(error);
+            tracing::debug!(namespace, %socket, %event, %error, "handler not called");
         }
         HandlerErrorKind::Rejected(reason) => {
-            tracing::debug!(namespace, %socket, event, reason, "handler not called");
+            let reason = Brief(reason);
+            tracing::debug!(namespace, %socket, %event, %reason, "handler not called");
         }
         HandlerErrorKind::Panicked(message) => {
-            limited!(warn, namespace, %socket, event, message, "handler panicked");
+            let message = Brief(message);
+            limited!(warn, namespace, %socket, %event, %message, "handler panicked");
         }
     }
 }

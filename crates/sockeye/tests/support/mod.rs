@@ -4,11 +4,13 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
 
+mod capture;
 mod http;
 mod pattern;
 mod returning;
 mod websocket;
 
+pub(crate) use capture::{Capture, Line};
 pub(crate) use http::{Http, Polling, Response};
 pub(crate) use returning::{Lost, Returning, recovering};
 pub(crate) use websocket::{Client, Incoming};

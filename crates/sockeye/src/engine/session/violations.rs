@@ -23,7 +23,7 @@ impl Session {
         drop(state);
         if first {
             self.shared.counters.add(Count::Undecodable, 1);
-            tracing::debug!(%error, session = ?self, "undecodable packet");
+            tracing::debug!(%error, "undecodable packet");
         }
     }
 
@@ -43,7 +43,7 @@ impl Session {
         drop(state);
         if first {
             self.shared.counters.add(count, 1);
-            tracing::debug!(%error, session = ?self, "broken WebSocket");
+            tracing::debug!(%error, "broken WebSocket");
         }
     }
 }
