@@ -71,8 +71,10 @@ const NO_IMPORT: &[(&str, &[&str])] = &[
     ("crates/sockeye-proto/src/websocket", &["crate::engine", "crate::socket", "crate::cluster"]),
     ("crates/sockeye-proto/src/engine", &["crate::socket", "crate::cluster"]),
     ("crates/sockeye-proto/src/socket", &["crate::cluster"]),
-    ("crates/sockeye/src/engine", &["crate::server", "crate::client", "socket::"]),
+    ("crates/sockeye/src/engine", &["crate::event", "crate::server", "crate::client", "socket::"]),
+    ("crates/sockeye/src/event", &["crate::server", "crate::client"]),
     ("crates/sockeye/src/server", &["crate::client"]),
+    ("crates/sockeye/src/client", &["crate::server"]),
 ];
 
 #[test]

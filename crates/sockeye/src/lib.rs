@@ -11,20 +11,35 @@
     allow(dead_code, reason = "some of it is there for the Socket.IO server alone")
 )]
 pub mod engine;
+#[cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "each side has parts that it alone needs"
+    )
+)]
+#[cfg(any(feature = "server", feature = "client"))]
+pub mod event;
 mod limited;
 #[cfg(feature = "server")]
 mod server;
 
 #[cfg(feature = "server")]
 pub use server::{
-    AcknowledgedBroadcast, Acknowledgement, AcknowledgementError, Auth, AwaitAcknowledgement,
-    BroadcastOperator, ClientFiles, ConnectContext, ConnectError, ConnectHandler,
-    ConnectionStateRecovery, Data, DisconnectContext, DisconnectHandler, DisconnectReason,
-    EmitError, EventContext, EventHandler, EventMiddleware, EventName, FromConnect, FromDisconnect,
-    FromEvent, HandlerError, HandlerErrorKind, HandlerMetrics, ListenerId, Metrics, Middleware,
-    Namespace, NotFound, PartialAnswers, PerFailure, RecoveryMetrics, Rejection, RemoteSocket,
-    RoomEvent, RoomNames, Server, ServerBuilder, Socket, SocketIoLayer, SocketIoService,
-    SocketOperator, Violations, Work,
+    AcknowledgedBroadcast, Acknowledgement, Auth, AwaitAcknowledgement, BroadcastOperator,
+    ClientFiles, ConnectContext, ConnectError, ConnectHandler, ConnectionStateRecovery,
+    DisconnectContext, DisconnectHandler, DisconnectReason, EventContext, EventMiddleware,
+    FromConnect, FromDisconnect, HandlerMetrics, Metrics, Middleware, Namespace, NotFound,
+    PartialAnswers, PerFailure, RecoveryMetrics, RemoteSocket, RoomEvent, RoomNames, Server,
+    ServerBuilder, Socket, SocketIoLayer, SocketIoService, SocketOperator, Violations,
+};
+
+#[cfg(any(feature = "server", feature = "client"))]
+pub use event::{
+    AcknowledgementError, Data, EmitError, EventHandler, EventName, EventSocket, FromEvent,
+    HandlerError, HandlerErrorKind, ListenerId, Rejection, Work,
 };
 
 pub use engine::{

@@ -249,7 +249,7 @@ async fn arguments_that_do_not_fit_are_reported_and_the_connection_goes_on() {
 
 struct Moderator;
 
-impl FromEvent for Moderator {
+impl FromEvent<Socket> for Moderator {
     fn from_event(event: &EventContext<'_>) -> Result<Self, Rejection> {
         match event.socket().extension::<Self>() {
             Some(_) => Ok(Self),

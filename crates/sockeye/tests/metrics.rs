@@ -223,7 +223,7 @@ async fn an_engine_counts_violations_by_kind() {
 /// Nobody is let through.
 struct Nobody;
 
-impl FromEvent for Nobody {
+impl FromEvent<Socket> for Nobody {
     fn from_event(_: &EventContext<'_>) -> Result<Self, Rejection> {
         Err(Rejection::from("not for you"))
     }

@@ -58,7 +58,9 @@ pub use service::EngineService;
 pub use session::{SendError, Session};
 
 #[cfg(feature = "server")]
-pub(crate) use caught::{Caught, Panicked, catch};
+pub(crate) use caught::catch;
+#[cfg(any(feature = "server", feature = "client"))]
+pub(crate) use caught::{Caught, Panicked};
 #[cfg(feature = "server")]
 pub(crate) use coding::Coding;
 #[cfg(feature = "server")]

@@ -1,12 +1,12 @@
 use std::fmt;
 
 use super::counters::Deliveries;
-use super::handler::Work;
 use super::namespace::Namespace;
 use super::outgoing::OutgoingEvent;
 use super::remote::RemoteSocket;
 use super::rooms::Target;
 use crate::engine::Delivery;
+use crate::event::Work;
 
 /// Where broadcasts and changes of rooms go: to this process, or to a cluster as well.
 ///

@@ -12,11 +12,11 @@ use super::listeners::Handlers;
 use super::namespace::Namespace;
 use super::observe;
 use super::recovery::NotRecovered;
-use super::running::{Caught, catch};
 use super::server::Server;
 use super::socket::{Identity, Socket};
 use super::version_two;
 use crate::engine::Session;
+use crate::engine::{Caught, catch};
 
 /// A client at the door of a namespace.
 #[derive(Debug)]

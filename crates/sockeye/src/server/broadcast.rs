@@ -4,15 +4,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use sockeye_proto::socket::{FromArguments, ToArguments};
 
-use super::acknowledgement::AwaitAcknowledgement;
+use super::AwaitAcknowledgement;
 use super::adapter::{Command, Flags};
-use super::error::EmitError;
 use super::namespace::Namespace;
 use super::outgoing::OutgoingEvent;
 use super::remote::RemoteSocket;
 use super::rooms::{RoomNames, Target};
 use super::socket::Socket;
 use crate::engine::Delivery;
+use crate::event::EmitError;
 
 /// Sockets to which something will be done: those in some rooms, but not in others (S-052).
 ///

@@ -3,24 +3,25 @@ use std::sync::Arc;
 use std::task::Context;
 
 use arc_swap::Cache;
-use smallvec::SmallVec;
 use sockeye_proto::socket::{AcknowledgementId, Arguments};
 
-use super::acknowledgement::Acknowledgement;
+use super::Acknowledgement;
 use super::counters::Count;
-use super::error::{ConnectError, HandlerError, HandlerErrorKind};
+use super::error::ConnectError;
 use super::event_gate::{Decided, EventGate, Refused, WaitingEvent, is_gated};
-use super::extract::{Answering, ConnectContext, DisconnectContext, EventContext, Rejection};
-use super::handler::{AnyConnectHandler, AnyDisconnectHandler, AnyEventHandler, Work};
-use super::listeners::{Handlers, Listener, Listeners};
+use super::extract::{ConnectContext, DisconnectContext, EventContext};
+use super::handler::{AnyConnectHandler, AnyDisconnectHandler, AnyEventHandler};
+use super::listeners::Handlers;
 use super::measure::Stopwatch;
 use super::namespace::{HandlersSource, Namespace};
 use super::observe;
 use super::reason::DisconnectReason;
-use super::running::{Panicked, Running, catch};
 use super::server::Server;
 use super::socket::Socket;
-use crate::engine::CloseDetail;
+use crate::engine::{CloseDetail, Panicked, catch};
+use crate::event::{
+    Answering, HandlerError, HandlerErrorKind, Lists, Rejection, Running, Work, Works,
+};
 
 /// The calling of handlers for one connection: what they get, and what becomes of those that
 /// cannot be called, panic, or are not finished at once.
@@ -46,9 +47,6 @@ const DISCONNECTING: &str = "disconnecting";
 
 /// Whose handler it is, and of which event.
 type Call = (Socket, Box<str>);
-
-/// What the listeners of one event have to do.
-type Works = SmallVec<[Work; 1]>;
 
 /// Sees a change of handlers, and costs no reference while there is none.
 type HandlersCache = Cache<HandlersSource, Arc<Handlers>>;
@@ -112,12 +110,16 @@ impl Calls {
                 None => self.server.counters().event(0),
             };
         }
-        let lists = Lists { namespace: &handlers.listeners, own: own.as_deref() };
+        let lists = Lists::new(&handlers.listeners, own.as_deref());
         let mut works = Works::new();
-        lists.catch_all(&self.server, &context, &mut works);
+        lists.catch_all(&context, &mut works, &mut |handler, context| {
+            call(&self.server, handler, context)
+        });
         let gated = is_gated(handlers, own.as_ref());
         if !gated {
-            lists.of_event(&self.server, &context, &mut works);
+            lists.of_event(&context, &mut works, &mut |handler, context| {
+                call(&self.server, handler, context)
+            });
         }
         let id = context.acknowledgement.take();
         self.server.counters().event(works.len());
@@ -159,9 +161,11 @@ impl Calls {
         };
         let own = socket.listeners_of_its_own();
         let handlers = socket.namespace().handlers();
-        let lists = Lists { namespace: &handlers.listeners, own: own.as_deref() };
+        let lists = Lists::new(&handlers.listeners, own.as_deref());
         let mut works = Works::new();
-        lists.of_event(&self.server, &context, &mut works);
+        lists.of_event(&context, &mut works, &mut |handler, context| {
+            call(&self.server, handler, context)
+        });
         works.into_iter().for_each(|work| self.start(cx, work, &socket, &name));
     }
 
@@ -247,51 +251,6 @@ impl Drop for Calls {
             self.server.counters().add(Count::HandlersDone, left as u64);
         }
     }
-}
-
-/// What is called for one socket's events: its namespace's listeners, then its own.
-#[derive(Clone, Copy)]
-struct Lists<'a> {
-    namespace: &'a Listeners,
-    own: Option<&'a Listeners>,
-}
-
-impl Lists<'_> {
-    fn catch_all(self, server: &Server, context: &EventContext<'_>, works: &mut Works) {
-        let own = self.own.map_or(&[][..], Listeners::any);
-        for listener in self.namespace.any().iter().chain(own) {
-            works.extend(call(server, &listener.handler, context));
-        }
-    }
-
-    fn of_event(self, server: &Server, context: &EventContext<'_>, works: &mut Works) {
-        let own = self.own.map_or(&[][..], |own| own.of_event(context.name));
-        let all = self.namespace.of_event(context.name).iter().chain(own);
-        // Who answers depends on who is called, so it is settled first whose turn it is.
-        let mut called = all.filter(|listener| takes_turn(listener, context.socket)).peekable();
-        if called.peek().is_none() {
-            context.answering.set(Answering::Always);
-            let own = self.own.and_then(Listeners::fallback);
-            if let Some(fallback) = own.or_else(|| self.namespace.fallback()) {
-                works.extend(call(server, fallback, context));
-            }
-        }
-        while let Some(listener) = called.next() {
-            let is_last = called.peek().is_none();
-            let answering = if is_last { Answering::Always } else { Answering::WithValue };
-            context.answering.set(answering);
-            works.extend(call(server, &listener.handler, context));
-        }
-    }
-}
-
-/// Whether a listener is to be called. One that may be called once is given away by this.
-fn takes_turn(listener: &Listener<AnyEventHandler>, socket: &Socket) -> bool {
-    let takes = listener.take_turn();
-    if takes && listener.is_once() {
-        socket.forget_listener(listener.id());
-    }
-    takes
 }
 
 #[inline(always)]

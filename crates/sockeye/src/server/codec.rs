@@ -7,7 +7,7 @@ use sockeye_proto::socket::{
     ParserMessage, ParserPacket, ReceivedPacket,
 };
 
-use super::running::{Panicked, catch};
+use crate::engine::{Panicked, catch};
 use crate::engine::{Session, with_encode_scratch};
 use crate::limited::limited;
 

@@ -10,16 +10,16 @@ use super::arrival::{Arrival, Decision, decide, find_and_decide};
 use super::calls::{self, Calls};
 use super::codec::{self, MessageDecoder};
 use super::error::ConnectError;
-use super::handler::Work;
 use super::namespace;
 use super::namespaces::Found;
 use super::observe;
 use super::reason::DisconnectReason;
-use super::running::Running;
 use super::server::Server;
 use super::socket::{Socket, Standing};
 use super::version_two;
 use crate::engine::{Application, Session};
+use crate::event::Running;
+use crate::event::Work;
 
 /// Socket.IO on one connection: the machine, and what it sets going. Owned by the driver.
 #[derive(Debug)]

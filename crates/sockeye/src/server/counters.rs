@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use super::error::{EmitError, HandlerErrorKind};
 use super::recovery::Delivered;
 use crate::engine::Counters;
+use crate::event::{EmitError, HandlerErrorKind};
 
 /// What a Socket.IO server counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

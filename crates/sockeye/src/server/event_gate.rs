@@ -6,11 +6,13 @@ use std::task::Context;
 
 use sockeye_proto::socket::{AcknowledgementId, OwnedArguments};
 
-use super::extract::{Answering, EventContext, Rejection};
+use super::extract::EventContext;
 use super::handler::AnyEventMiddleware;
 use super::listeners::{Handlers, Listeners};
-use super::running::{Caught, Panicked, Running, catch};
 use super::socket::Socket;
+use crate::engine::{Caught, Panicked, catch};
+use crate::event::Running;
+use crate::event::{Answering, Rejection};
 
 /// Events that wait for their middlewares, in their order.
 #[derive(Debug, Default)]
@@ -88,7 +90,7 @@ async fn ask(event: &mut WaitingEvent, middleware: &AnyEventMiddleware) -> Resul
     Caught(work).await.map_err(Refused::Panicked)?.map_err(Refused::Rejected)
 }
 
-type Started = Result<super::handler::Work<Result<(), Rejection>>, Rejection>;
+type Started = Result<crate::event::Work<Result<(), Rejection>>, Rejection>;
 
 /// A middleware that takes the right to answer keeps it.
 fn start(event: &mut WaitingEvent, middleware: &AnyEventMiddleware) -> Result<Started, Refused> {

@@ -1,34 +1,11 @@
 use std::future::Future;
-use std::pin::Pin;
-
-use sockeye_proto::socket::ToArguments;
 
 use super::error::ConnectError;
 use super::extract::{
-    ConnectContext, DisconnectContext, EventContext, FromConnect, FromDisconnect, FromEvent,
-    Rejection,
+    ConnectContext, DisconnectContext, EventContext, FromConnect, FromDisconnect,
 };
-
-/// A handler's work, as the driver keeps it while it is not finished.
-pub type Work<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Functions that can handle an event: async, with up to six parameters that are [`FromEvent`].
-///
-/// What the function returns is the acknowledgement, if the client wants one: a tuple is several
-/// values, `()` none.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an event handler",
-    note = "an event handler is an async function or closure whose parameters are `FromEvent`, \
-            and whose return value is `Serialize`; a closure that captures variables is written \
-            `move |…| {{ let captured = captured.clone(); async move {{ … }} }}`"
-)]
-pub trait EventHandler<Parameters>: Send + Sync + 'static {
-    /// Takes the parameters from the event and starts the function.
-    ///
-    /// # Errors
-    /// The first parameter that could not be had.
-    fn call(&self, event: &EventContext<'_>) -> Result<Work, Rejection>;
-}
+use super::socket::Socket;
+use crate::event::{FromEvent, Rejection, Work};
 
 /// Functions that can be called when a client has connected: async, with up to six parameters that
 /// are [`FromConnect`].
@@ -92,32 +69,11 @@ pub trait EventMiddleware<Parameters>: Send + Sync + 'static {
 
 macro_rules! handlers {
     ($($parameter:ident),*) => {
-        impl<F, Fut, R, $($parameter),*> EventHandler<($($parameter,)*)> for F
-        where
-            F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
-            Fut: Future<Output = R> + Send + 'static,
-            R: ToArguments + Send,
-            $($parameter: FromEvent),*
-        {
-            fn call(&self, event: &EventContext<'_>) -> Result<Work, Rejection> {
-                let work = self($($parameter::from_event(event)?),*);
-                Ok(match event.answer_with::<R>() {
-                    Some(acknowledgement) => Box::pin(async move {
-                        // A client that is gone needs no answer.
-                        let _ = acknowledgement.send(work.await);
-                    }),
-                    None => Box::pin(async move {
-                        work.await;
-                    }),
-                })
-            }
-        }
-
         impl<F, Fut, $($parameter),*> EventMiddleware<($($parameter,)*)> for F
         where
             F: Fn($($parameter),*) -> Fut + Send + Sync + 'static,
             Fut: Future<Output = Result<(), Rejection>> + Send + 'static,
-            $($parameter: FromEvent),*
+            $($parameter: FromEvent<Socket>),*
         {
             #[allow(unused_variables)]
             fn call(
@@ -178,13 +134,11 @@ handlers!(A, B, C, D, E);
 handlers!(A, B, C, D, E, G);
 
 /// The handlers of a namespace, without their parameter lists.
-pub(super) type AnyEventHandler =
-    Box<dyn Fn(&EventContext<'_>) -> Result<Work, Rejection> + Send + Sync>;
+pub(super) type AnyEventHandler = crate::event::AnyEventHandler<Socket>;
 pub(super) type AnyConnectHandler =
     Box<dyn Fn(&ConnectContext<'_>) -> Result<Work, Rejection> + Send + Sync>;
 pub(super) type AnyDisconnectHandler = Box<dyn Fn(&DisconnectContext<'_>) -> Work + Send + Sync>;
 pub(super) type AnyMiddleware = Box<
     dyn Fn(&ConnectContext<'_>) -> Result<Work<Result<(), ConnectError>>, Rejection> + Send + Sync,
 >;
-pub(super) type AnyEventMiddleware =
-    Box<dyn Fn(&EventContext<'_>) -> Result<Work<Result<(), Rejection>>, Rejection> + Send + Sync>;
+pub(super) type AnyEventMiddleware = crate::event::AnyEventMiddleware<Socket>;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::counters::ServerCounters;
-use super::handler::Work;
 use super::server::Server;
+use crate::event::Work;
 
 /// When a handler was called, if its time is to be measured. Most servers do not, and pay a look at
 /// their options.

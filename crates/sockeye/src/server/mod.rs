@@ -4,7 +4,6 @@
 //! is the business of [`engine`](crate::engine). Here are sockets, rooms, namespaces, and the
 //! calling of handlers.
 
-mod acknowledgement;
 mod adapter;
 mod arrival;
 mod broadcast;
@@ -34,25 +33,19 @@ mod recorder;
 mod recovery;
 mod remote;
 mod rooms;
-mod running;
 #[expect(clippy::module_inception, reason = "the type is `Server`, and this is its file")]
 mod server;
 mod socket;
 mod version_two;
 
-pub use acknowledgement::{Acknowledgement, AcknowledgementError, AwaitAcknowledgement};
 pub use broadcast::{AcknowledgedBroadcast, BroadcastOperator, PartialAnswers};
 pub use client_files::ClientFiles;
-pub use error::{ConnectError, EmitError, HandlerError, HandlerErrorKind};
+pub use error::ConnectError;
 pub use extract::{
-    Auth, ConnectContext, Data, DisconnectContext, EventContext, EventName, FromConnect,
-    FromDisconnect, FromEvent, Rejection,
+    Auth, ConnectContext, DisconnectContext, EventContext, FromConnect, FromDisconnect,
 };
-pub use handler::{
-    ConnectHandler, DisconnectHandler, EventHandler, EventMiddleware, Middleware, Work,
-};
+pub use handler::{ConnectHandler, DisconnectHandler, EventMiddleware, Middleware};
 pub use layer::{NotFound, SocketIoLayer, SocketIoService};
-pub use listeners::ListenerId;
 pub use metrics::{HandlerMetrics, Metrics, PerFailure, RecoveryMetrics, Violations};
 pub use namespace::Namespace;
 pub use options::ServerBuilder;
@@ -62,3 +55,9 @@ pub use remote::RemoteSocket;
 pub use rooms::{RoomEvent, RoomNames};
 pub use server::Server;
 pub use socket::{Socket, SocketOperator};
+
+/// The right to answer one event of a client, once.
+pub type Acknowledgement = crate::event::Acknowledgement<Socket>;
+
+/// Waits for a client's answer.
+pub type AwaitAcknowledgement<T> = crate::event::AwaitAcknowledgement<Socket, T>;

@@ -15,19 +15,20 @@ use super::adapter::Adapter;
 use super::broadcast::{AcknowledgedBroadcast, BroadcastOperator};
 use super::codec::Codec;
 use super::counters::ServerCounters;
-use super::error::{ConnectError, EmitError};
+use super::error::ConnectError;
 use super::handler::{
     AnyConnectHandler, AnyDisconnectHandler, AnyEventMiddleware, AnyMiddleware, ConnectHandler,
-    DisconnectHandler, EventHandler, EventMiddleware, Middleware,
+    DisconnectHandler, EventMiddleware, Middleware,
 };
 use super::listeners::{
     Handlers, Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved,
-    erase, listening_methods,
+    erase, middleware_method,
 };
 use super::remote::RemoteSocket;
 use super::rooms::{RoomEvent, RoomNames, RoomNews, Rooms};
-use super::running::{Panicked, catch};
 use super::socket::Socket;
+use crate::engine::{Panicked, catch};
+use crate::event::{EmitError, EventHandler, listening_methods};
 use crate::limited::limited;
 
 /// A part of the application with its own sockets, rooms and handlers, on shared connections.
@@ -200,7 +201,7 @@ impl Namespace {
     }
 
     /// Calls `handler` for each event that has no handler of its own, instead of any given before.
-    pub fn on_fallback<P, H: EventHandler<P>>(&self, handler: H) -> &Self {
+    pub fn on_fallback<P, H: EventHandler<Socket, P>>(&self, handler: H) -> &Self {
         let handler = erase(handler);
         self.change_handlers(|handlers| handlers.listeners.set_fallback(Arc::clone(&handler)))
     }
@@ -223,6 +224,7 @@ impl Namespace {
         change_listeners,
         read_listeners
     );
+    middleware_method!(change_listeners);
 
     /// Has `middleware` decide about each client, after those given before; Socket.IO's `use`
     /// (S-041). The client is told nothing before all have agreed.

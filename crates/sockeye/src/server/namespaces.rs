@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::handler::Work;
 use super::namespace::{Children, Kind, Namespace, OnDrop, SharedHandlers, WeakNamespace};
-use super::running::{Caught, Panicked, catch};
 use super::server::Server;
+use crate::engine::{Caught, Panicked, catch};
+use crate::event::Work;
 use crate::limited::limited;
 
 /// A namespace by its name.

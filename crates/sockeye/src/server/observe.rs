@@ -9,12 +9,13 @@ use std::fmt;
 use sockeye_proto::socket::Violation;
 
 use super::counters::Count;
-use super::error::{ConnectError, HandlerError, HandlerErrorKind};
+use super::error::ConnectError;
 use super::reason::DisconnectReason;
 use super::recovery::NotRecovered;
 use super::server::Server;
 use super::socket::Socket;
 use crate::engine::{CloseDetail, Revision, Session};
+use crate::event::{HandlerError, HandlerErrorKind};
 use crate::limited::{Brief, limited};
 
 /// A socket's id, unless it tells the id of the session, as with Socket.IO 2 clients (S-099).

@@ -6,9 +6,9 @@ use sockeye_proto::websocket::Frame;
 
 use super::listeners::{Listener, OutgoingListener};
 use super::recovery::{Recorded, Recovery};
-use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::engine::PacketFrames;
+use crate::engine::{Panicked, catch};
 use crate::limited::limited;
 
 /// A packet for one receiver.

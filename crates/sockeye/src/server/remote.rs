@@ -3,11 +3,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use sockeye_proto::socket::{FromArguments, ToArguments};
 
-use super::acknowledgement::AwaitAcknowledgement;
-use super::error::EmitError;
+use super::AwaitAcknowledgement;
 use super::rooms::RoomNames;
 use super::socket::Socket;
 use crate::engine::Handshake;
+use crate::event::EmitError;
 
 /// A socket somewhere in the cluster, as it was when it was asked for (S-068): given by
 /// [`BroadcastOperator::fetch_sockets`](crate::BroadcastOperator::fetch_sockets).

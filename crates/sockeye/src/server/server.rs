@@ -15,7 +15,6 @@ use super::client_files::ClientFiles;
 use super::codec::Codec;
 use super::connection::Connection;
 use super::counters::ServerCounters;
-use super::error::{EmitError, HandlerError};
 use super::layer::{NotFound, SocketIoLayer, SocketIoService};
 use super::namespace::Namespace;
 use super::namespaces::{Entry, Pattern};
@@ -23,9 +22,10 @@ use super::options::{Options, ServerBuilder};
 use super::recovery::Recovery;
 use super::remote::RemoteSocket;
 use super::rooms::RoomNames;
-use super::running::{Panicked, catch};
 use super::socket::Socket;
 use crate::engine::{Connector, Engine, Session};
+use crate::engine::{Panicked, catch};
+use crate::event::{EmitError, HandlerError};
 use crate::limited::limited;
 
 /// A Socket.IO server.

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{ConnectionStateRecovery, Recorded, Recovery};
 use crate::engine::{Delivery, Id, SendError, Session};
+use crate::event::EmitError;
 use crate::server::counters::Count;
-use crate::server::error::EmitError;
 use crate::server::reason::DisconnectReason;
 use crate::server::socket::{Socket, Standing, WeakSocket};
 

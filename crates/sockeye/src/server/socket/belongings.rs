@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::Socket;
-use crate::server::handler::{AnyEventMiddleware, EventHandler, EventMiddleware};
+use crate::event::{EventHandler, listening_methods};
+use crate::server::handler::{AnyEventMiddleware, EventMiddleware};
 use crate::server::listeners::{
     Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved, erase,
-    listening_methods,
+    middleware_method,
 };
 use sockeye_proto::socket::Arguments;
 
@@ -77,6 +78,7 @@ impl Socket {
         change_listeners,
         read_listeners
     );
+    middleware_method!(change_listeners);
 
     /// What the socket of a client that has come back takes over. Listeners are not among it: the
     /// connect handler gives them anew, as it does in the official server.
@@ -101,12 +103,11 @@ impl Socket {
         state.belongings.as_ref().map(|belongings| Arc::clone(&belongings.listeners))
     }
 
-    /// A listener that could be called once has been called.
-    pub(in crate::server) fn forget_listener(&self, id: ListenerId) {
+    /// A listener that could be called once has been called, perhaps one of its own.
+    pub(super) fn forget_own_listener(&self, id: ListenerId) {
         if self.0.listens.load(Ordering::Acquire) {
             self.remove_listener(id);
         }
-        self.0.namespace.forget_listener(id);
     }
 
     fn change_listeners<R>(&self, change: impl FnOnce(&mut Listeners) -> R) {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
-use sockeye_proto::socket::{OwnedArguments, PendingAcknowledgements};
+use sockeye_proto::socket::PendingAcknowledgements;
 use tokio::sync::oneshot;
 
 use super::counters::Count;
@@ -48,7 +48,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     rooms: Vec<Arc<str>>,
-    acknowledgements: PendingAcknowledgements<oneshot::Sender<OwnedArguments>>,
+    acknowledgements: PendingAcknowledgements<oneshot::Sender<crate::event::Answer>>,
     /// What few sockets have.
     belongings: Option<Box<Belongings>>,
     /// It has left its rooms, or its client has and may come back.

@@ -4,8 +4,8 @@ use sockeye_proto::socket::{FromArguments, ToArguments};
 
 use super::Socket;
 use crate::engine::Delivery;
-use crate::server::acknowledgement::AwaitAcknowledgement;
-use crate::server::error::EmitError;
+use crate::event::EmitError;
+use crate::server::AwaitAcknowledgement;
 
 /// A way of sending to one socket: made by [`Socket::volatile`], [`Socket::compress`] and
 /// [`Socket::timeout`].

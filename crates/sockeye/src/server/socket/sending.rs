@@ -1,15 +1,13 @@
 //! What is sent to a client, and what it answers.
 
-use sockeye_proto::socket::{
-    AcknowledgementId, Arguments, FromArguments, OwnedArguments, ToArguments,
-};
+use sockeye_proto::socket::{AcknowledgementId, Arguments, FromArguments, ToArguments};
 use tokio::sync::oneshot;
 
 use super::{Socket, Standing};
 use crate::engine::{Delivery, PacketFrames};
-use crate::server::acknowledgement::AwaitAcknowledgement;
+use crate::event::{Answer, EmitError, EventSocket, ListenerId, Sealed};
+use crate::server::AwaitAcknowledgement;
 use crate::server::counters::{Count, Deliveries};
-use crate::server::error::EmitError;
 use crate::server::outgoing::OutgoingEvent;
 use crate::server::recovery::Delivered;
 
@@ -138,16 +136,6 @@ impl Socket {
         event.show(self, handlers.listeners.any_outgoing().iter().chain(own));
     }
 
-    /// Answers an event of the client.
-    pub(in crate::server) fn acknowledge<A: ToArguments>(
-        &self,
-        id: AcknowledgementId,
-        values: &A,
-    ) -> Result<(), EmitError> {
-        let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.transmit(packet, Delivery::RELIABLE, Count::AcknowledgementsSent)
-    }
-
     /// Sends a packet that is never kept, and counts it as this.
     fn transmit(
         &self,
@@ -180,13 +168,8 @@ impl Socket {
         let waiting = self.0.state.lock().acknowledgements.take(id);
         if let Some(waiting) = waiting {
             // Whoever waited may have given up just now.
-            let _ = waiting.send(arguments.to_owned());
+            let _ = waiting.send(Ok(arguments.to_owned()));
         }
-    }
-
-    /// Nobody waits for the answer any more.
-    pub(in crate::server) fn give_up(&self, id: AcknowledgementId) {
-        self.0.state.lock().acknowledgements.take(id);
     }
 
     /// Sends an event that has this id, and waits for its answer.
@@ -211,7 +194,7 @@ impl Socket {
     fn expect_answer(
         &self,
         id: AcknowledgementId,
-        sender: oneshot::Sender<OwnedArguments>,
+        sender: oneshot::Sender<Answer>,
     ) -> Result<(), EmitError> {
         let mut state = self.0.state.lock();
         if state.gone {
@@ -222,5 +205,27 @@ impl Socket {
         }
         state.acknowledgements.insert(id, sender);
         Ok(())
+    }
+}
+
+impl Sealed for Socket {}
+
+impl EventSocket for Socket {
+    fn acknowledge<A: ToArguments>(
+        &self,
+        id: AcknowledgementId,
+        values: &A,
+    ) -> Result<(), EmitError> {
+        let packet = self.0.namespace.encode_acknowledgement(id, values)?;
+        self.transmit(packet, Delivery::RELIABLE, Count::AcknowledgementsSent)
+    }
+
+    fn give_up(&self, id: AcknowledgementId) {
+        self.0.state.lock().acknowledgements.take(id);
+    }
+
+    fn forget_listener(&self, id: ListenerId) {
+        self.forget_own_listener(id);
+        self.0.namespace.forget_listener(id);
     }
 }

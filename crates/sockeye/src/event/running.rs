@@ -6,7 +6,7 @@ use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
 
 use super::handler::Work;
-pub(super) use crate::engine::{Caught, Panicked, catch};
+use crate::engine::{Caught, Panicked};
 
 /// Work of one connection that is not finished: handlers, or decisions about clients. Each has a tag
 /// that says whose work it is.
@@ -14,7 +14,7 @@ pub(super) use crate::engine::{Caught, Panicked, catch};
 /// Each is polled once at once, in the order of the packets; most are finished then, and never
 /// become more than that. The others wait here, polled by the driver's task.
 #[derive(Debug)]
-pub(super) struct Running<T, Tag> {
+pub(crate) struct Running<T, Tag> {
     pending: Option<Box<FuturesUnordered<Tagged<T, Tag>>>>,
 }
 
@@ -31,7 +31,7 @@ impl<T, Tag> Default for Running<T, Tag> {
 
 impl<T, Tag: Unpin> Running<T, Tag> {
     /// Begins; the result if it is finished already, else it gets its tag.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         cx: &mut Context<'_>,
         work: Work<T>,
@@ -51,7 +51,7 @@ impl<T, Tag: Unpin> Running<T, Tag> {
     }
 
     /// The next that has finished.
-    pub(super) fn poll_next(
+    pub(crate) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Option<(Result<T, Panicked>, Option<Tag>)> {
@@ -66,7 +66,7 @@ impl<T, Tag: Unpin> Running<T, Tag> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| pending.len())
     }
 }

@@ -11,22 +11,22 @@ use sockeye_proto::socket::{
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::context::EventSocket;
 use super::error::EmitError;
-use super::socket::Socket;
 
 /// The right to answer one event, once.
 ///
-/// Dropped without an answer, the client's acknowledgement never comes; it has a time-out, or
+/// Dropped without an answer, the other side's acknowledgement never comes; it has a time-out, or
 /// waits for ever.
 #[derive(Debug)]
-#[must_use = "the client waits for the answer"]
-pub struct Acknowledgement {
-    socket: Socket,
+#[must_use = "the other side waits for the answer"]
+pub struct Acknowledgement<S> {
+    socket: S,
     id: AcknowledgementId,
 }
 
-impl Acknowledgement {
-    pub(super) const fn new(socket: Socket, id: AcknowledgementId) -> Self {
+impl<S: EventSocket> Acknowledgement<S> {
+    pub(crate) const fn new(socket: S, id: AcknowledgementId) -> Self {
         Self { socket, id }
     }
 
@@ -45,12 +45,37 @@ impl Acknowledgement {
 pub enum AcknowledgementError {
     /// The event was not sent.
     Emit(EmitError),
-    /// The client did not answer in time (S-061).
+    /// The other side did not answer in time (S-061, C-046).
     TimedOut,
     /// The socket was disconnected before it answered.
     Disconnected,
+    /// The event was given up: it fell out of a full buffer, or was sent as often as `retries`
+    /// allows (C-049).
+    GivenUp,
     /// The answer does not fit the type that was asked for.
     Arguments(ArgumentsError),
+}
+
+/// What whoever waits for an answer is given.
+pub(crate) type Answer = Result<OwnedArguments, Unanswered>;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "only clients keep events that may be given up")]
+pub(crate) enum Unanswered {
+    TimedOut,
+    GivenUp,
+    Disconnected,
+}
+
+impl From<Unanswered> for AcknowledgementError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::TimedOut => Self::TimedOut,
+            Unanswered::GivenUp => Self::GivenUp,
+            Unanswered::Disconnected => Self::Disconnected,
+        }
+    }
 }
 
 impl fmt::Display for AcknowledgementError {
@@ -59,6 +84,7 @@ impl fmt::Display for AcknowledgementError {
             Self::Emit(error) => error.fmt(f),
             Self::TimedOut => f.write_str("operation has timed out"),
             Self::Disconnected => f.write_str("the socket was disconnected before it answered"),
+            Self::GivenUp => f.write_str("the event was given up before it was answered"),
             Self::Arguments(error) => write!(f, "the answer does not fit: {error}"),
         }
     }
@@ -69,7 +95,7 @@ impl std::error::Error for AcknowledgementError {
         match self {
             Self::Emit(error) => Some(error),
             Self::Arguments(error) => Some(error),
-            Self::TimedOut | Self::Disconnected => None,
+            Self::TimedOut | Self::Disconnected | Self::GivenUp => None,
         }
     }
 }
@@ -80,32 +106,32 @@ impl std::error::Error for AcknowledgementError {
 /// Cancel safety: dropped, it gives up the answer and nothing else.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited; the event is sent all the same"]
-pub struct AwaitAcknowledgement<T> {
-    state: State,
+pub struct AwaitAcknowledgement<S: EventSocket, T> {
+    state: State<S>,
     timeout: Option<Pin<Box<Sleep>>>,
     decoded: PhantomData<fn() -> T>,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<S> {
     /// It could not be sent.
     Failed(Option<EmitError>),
     Waiting {
-        answer: oneshot::Receiver<OwnedArguments>,
-        socket: Socket,
+        answer: oneshot::Receiver<Answer>,
+        socket: S,
         id: AcknowledgementId,
     },
 }
 
-impl<T> AwaitAcknowledgement<T> {
-    pub(super) const fn failed(error: EmitError) -> Self {
+impl<S: EventSocket, T> AwaitAcknowledgement<S, T> {
+    pub(crate) const fn failed(error: EmitError) -> Self {
         Self { state: State::Failed(Some(error)), timeout: None, decoded: PhantomData }
     }
 
-    pub(super) const fn waiting(
-        socket: Socket,
+    pub(crate) const fn waiting(
+        socket: S,
         id: AcknowledgementId,
-        answer: oneshot::Receiver<OwnedArguments>,
+        answer: oneshot::Receiver<Answer>,
     ) -> Self {
         let state = State::Waiting { answer, socket, id };
         Self { state, timeout: None, decoded: PhantomData }
@@ -118,7 +144,7 @@ impl<T> AwaitAcknowledgement<T> {
     }
 }
 
-impl<T: FromArguments> Future for AwaitAcknowledgement<T> {
+impl<S: EventSocket + Unpin, T: FromArguments> Future for AwaitAcknowledgement<S, T> {
     type Output = Result<T, AcknowledgementError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -130,9 +156,10 @@ impl<T: FromArguments> Future for AwaitAcknowledgement<T> {
             State::Waiting { answer, .. } => answer,
         };
         match Pin::new(answer).poll(cx) {
-            Poll::Ready(Ok(arguments)) => {
+            Poll::Ready(Ok(Ok(arguments))) => {
                 Poll::Ready(arguments.decode().map_err(AcknowledgementError::Arguments))
             }
+            Poll::Ready(Ok(Err(unanswered))) => Poll::Ready(Err(unanswered.into())),
             Poll::Ready(Err(_)) => Poll::Ready(Err(AcknowledgementError::Disconnected)),
             Poll::Pending => {
                 let Some(timeout) = &mut self.timeout else { return Poll::Pending };
@@ -143,7 +170,7 @@ impl<T: FromArguments> Future for AwaitAcknowledgement<T> {
     }
 }
 
-impl<T> Drop for AwaitAcknowledgement<T> {
+impl<S: EventSocket, T> Drop for AwaitAcknowledgement<S, T> {
     fn drop(&mut self) {
         if let State::Waiting { socket, id, .. } = &self.state {
             socket.give_up(*id);
