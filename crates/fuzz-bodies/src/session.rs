@@ -74,7 +74,7 @@ impl From<Kind> for Received {
             Kind::Open => Self::Open,
             Kind::Close => Self::Close,
             Kind::Ping { probe } => Self::Ping { probe },
-            Kind::Pong => Self::Pong,
+            Kind::Pong => Self::Pong { probe: false },
             Kind::Message => Self::Message,
             Kind::Upgrade => Self::Upgrade,
             Kind::Noop => Self::Noop,

@@ -8,8 +8,8 @@
 //! Bottom to top, each knowing only those below it:
 //!
 //! * [`websocket`]: frames and messages of both roles, and the opening handshake;
-//! * [`engine`]: packets, payloads, the handshake and [`engine::Session`], the state machine of
-//!   one connection over any transport;
+//! * [`engine`]: packets, payloads, the handshake and the state machines of one connection over any
+//!   transport: [`engine::Session`] in a server, [`engine::ClientSession`] in a client;
 //! * [`socket`]: Socket.IO packets, arguments, and [`socket::Connection`], the namespaces that
 //!   one client is in.
 

@@ -1,17 +1,23 @@
-//! Engine.IO: packets, payloads, the handshake and the session machine.
+//! Engine.IO: packets, payloads, the handshake and the session machines of both sides.
 //!
 //! Nothing here knows what a message means; the layer above gets text and binary messages and
 //! the reason why a session ended. Nothing here imports [`socket`](crate::socket).
 
+mod client;
 mod dialect;
 mod handshake;
 mod jsonp;
+mod outputs;
 mod packet;
 mod payload;
 mod reader;
 mod revision_three;
 mod session;
 
+pub use client::{
+    ClientInput, ClientOutput, ClientSession, ClientTiming, Opening, OpeningError, Upgrades,
+    take_payload,
+};
 pub use dialect::{Dialect, PollBody};
 pub use handshake::{Handshake, Query, Rejection, RejectionContext, Revision, TransportName};
 pub use jsonp::Jsonp;

@@ -36,6 +36,14 @@ impl PayloadReader {
         }))
     }
 
+    /// A reader of what answers a client's GET in revision 4: as many packets as were queued (E-063).
+    ///
+    /// # Errors
+    /// [`PayloadError::InvalidUtf8`] if the body is not text.
+    pub fn of_answer(body: Bytes) -> Result<Self, PayloadError> {
+        Ok(Self { limit: usize::MAX, ..Self::new(PayloadForm::Separated, body)? })
+    }
+
     /// A reader that finds nothing.
     #[must_use]
     pub const fn empty() -> Self {
@@ -143,5 +151,18 @@ mod tests {
             assert_eq!(reader.next_packet(), Some(Err(PayloadError::TooManyPackets)));
             assert_eq!(reader.next_packet(), None);
         }
+    }
+
+    #[test]
+    fn e_063_an_answer_has_as_many_packets_as_were_queued() {
+        let body = [b"6\x1e".repeat(MAX_PACKETS_PER_PAYLOAD), b"2".to_vec()].concat();
+        let mut reader = PayloadReader::of_answer(body.into()).unwrap();
+        for _ in 0..MAX_PACKETS_PER_PAYLOAD {
+            assert_eq!(reader.next_packet(), Some(Ok(Packet::Noop)));
+        }
+        assert_eq!(reader.next_packet(), Some(Ok(Packet::Ping(""))));
+        assert_eq!(reader.next_packet(), None);
+        let broken = PayloadReader::of_answer(Bytes::from_static(b"4\xff")).map(drop);
+        assert_eq!(broken, Err(PayloadError::InvalidUtf8));
     }
 }

@@ -372,7 +372,7 @@ fn deliver<A: Application>(
         }
         (_, other) => Received::from(&other),
     };
-    if packet == Received::Pong && *link == LinkName::Active {
+    if matches!(packet, Received::Pong { .. }) && *link == LinkName::Active {
         application.heartbeat();
     }
     let mut state = session.lock();

@@ -19,10 +19,10 @@ pub use deadline::Deadline;
 pub use output::{CloseDetail, CloseReason, Control, Link, Output, PollAnswer};
 
 use super::handshake::{Rejection, RejectionContext, Revision, TransportName};
+use super::outputs::Outputs;
 use super::packet::Packet;
 use crate::Moment;
 use deadline::Deadlines;
-use output::Outputs;
 use polling::Polling;
 use upgrade::Candidate;
 
@@ -107,8 +107,11 @@ pub enum Received {
         /// Whether its data is `probe`.
         probe: bool,
     },
-    /// `3`.
-    Pong,
+    /// `3`, or `3probe`.
+    Pong {
+        /// Whether its data is `probe`.
+        probe: bool,
+    },
     /// `4`, or binary.
     Message,
     /// `5`.
@@ -123,7 +126,7 @@ impl From<&Packet<'_>> for Received {
             Packet::Open(_) => Self::Open,
             Packet::Close => Self::Close,
             Packet::Ping(data) => Self::Ping { probe: *data == "probe" },
-            Packet::Pong(_) => Self::Pong,
+            Packet::Pong(data) => Self::Pong { probe: *data == "probe" },
             Packet::Message(_) => Self::Message,
             Packet::Upgrade => Self::Upgrade,
             Packet::Noop => Self::Noop,
@@ -177,7 +180,7 @@ enum Transport {
 pub struct Session {
     timing: Arc<Timing>,
     deadlines: Deadlines,
-    outputs: Outputs,
+    outputs: Outputs<Output<()>>,
     /// What is to be said of the end.
     detail: CloseDetail,
     transport: Transport,
@@ -336,12 +339,12 @@ impl Session {
             }
             return;
         }
-        if packet != Received::Pong {
+        if !matches!(packet, Received::Pong { .. }) {
             self.refresh_pong(now);
         }
         match packet {
             Received::Ping { .. } => self.ping_received(now),
-            Received::Pong => self.pong_received(now),
+            Received::Pong { .. } => self.pong_received(now),
             Received::Close => self.close_received(),
             // E-080: meaningless in steady state, and harmless.
             Received::Open | Received::Upgrade | Received::Noop | Received::Message => {}

@@ -181,37 +181,3 @@ impl fmt::Display for CloseDetail {
         }
     }
 }
-
-/// The outputs of one `handle`: few and small, so they need no heap.
-#[derive(Debug, Default)]
-pub(super) struct Outputs {
-    slots: [Option<Output<()>>; Self::MOST],
-    first: u8,
-    len: u8,
-}
-
-impl Outputs {
-    /// The longest answer: an overlapping GET refused, the waiting one answered, a candidate
-    /// closed, the link closed, the end told, the session released.
-    const MOST: usize = 8;
-
-    pub(super) fn push(&mut self, output: Output<()>) {
-        let free = self.slots.get_mut(usize::from(self.first) + usize::from(self.len));
-        debug_assert!(free.is_some(), "poll() was not called until None");
-        if let Some(slot) = free {
-            *slot = Some(output);
-            self.len += 1;
-        }
-    }
-
-    pub(super) fn pop(&mut self) -> Option<Output<()>> {
-        if self.len == 0 {
-            self.first = 0;
-            return None;
-        }
-        let output = self.slots.get_mut(usize::from(self.first)).and_then(Option::take);
-        self.first += 1;
-        self.len -= 1;
-        output
-    }
-}

@@ -70,6 +70,7 @@ fn websocket() -> Story {
 const EMPTY: Input = Input::Poll { queued: false };
 const PROBE: Received = Received::Ping { probe: true };
 const PING: Received = Received::Ping { probe: false };
+const PONG: Received = Received::Pong { probe: false };
 const TRANSPORT_ERROR: CloseReason = CloseReason::TransportError;
 
 mod heartbeat {
@@ -80,7 +81,7 @@ mod heartbeat {
         websocket()
             .after(300, &[Send(Control::Ping)])
             .waits(50)
-            .receives(Received::Pong, &[])
+            .receives(PONG, &[])
             .after(300, &[Send(Control::Ping)]);
     }
 
@@ -119,7 +120,7 @@ mod heartbeat {
     #[test]
     fn e_079_a_client_ping_in_revision_4_is_an_error_an_unasked_pong_is_not() {
         websocket()
-            .receives(Received::Pong, &[])
+            .receives(PONG, &[])
             .receives(PING, &[Ended(TRANSPORT_ERROR, CloseDetail::HeartbeatDirection), CloseLink]);
     }
 
@@ -291,7 +292,7 @@ mod upgrade {
 
     #[test]
     fn e_088_anything_else_on_the_candidate_closes_only_the_candidate() {
-        for packet in [Received::Message, Received::Close, Received::Pong, PING, Received::Noop] {
+        for packet in [Received::Message, Received::Close, PONG, PING, Received::Noop] {
             polling()
                 .when(Input::CandidateOpened, &[])
                 .candidate_receives(packet, &[CloseCandidate])
@@ -304,7 +305,7 @@ mod upgrade {
     fn e_089_a_candidate_that_is_late_fails_or_closes_leaves_the_session_alone() {
         let mut story = polling();
         story.when(Input::CandidateOpened, &[]).candidate_receives(PROBE, &[AnswerProbe]);
-        story.waits(10_000).receives(Received::Pong, &[]);
+        story.waits(10_000).receives(PONG, &[]);
         story.when(Input::DeadlinePassed, &[CloseCandidate]);
         story.receives(Received::Message, &[Deliver]);
         for (input, outputs) in [
