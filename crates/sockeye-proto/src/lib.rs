@@ -11,7 +11,8 @@
 //! * [`engine`]: packets, payloads, the handshake and the state machines of one connection over any
 //!   transport: [`engine::Session`] in a server, [`engine::ClientSession`] in a client;
 //! * [`socket`]: Socket.IO packets, arguments, and [`socket::Connection`], the namespaces that
-//!   one client is in.
+//!   one client is in; on the client's side [`socket::ClientNamespace`] and
+//!   [`socket::Reconnection`].
 
 pub mod engine;
 mod moment;

@@ -243,7 +243,10 @@ impl<'a> Header<'a> {
             Kind::Disconnect => return Err(DecodeError::InvalidPayload),
             Kind::Event => self.event()?,
             Kind::Acknowledgement => Payload::Acknowledgement(self.list()?),
-            Kind::ConnectError => Payload::ConnectError(self.payload),
+            Kind::ConnectError if self.payload.is_empty() || is_reason(self.payload) => {
+                Payload::ConnectError(self.payload)
+            }
+            Kind::ConnectError => return Err(DecodeError::InvalidPayload),
         };
         Ok(Packet { namespace: self.namespace, id: self.id, payload })
     }
@@ -394,6 +397,9 @@ mod tests {
             ("3", "/ ack ()"),
             ("51-[\"a\",{\"_placeholder\":true,\"num\":0}]", "incomplete"),
             ("51-[\"a\",\"\\ud800\",1e400,{\"_placeholder\":true,\"num\":0}]", "incomplete"),
+            ("4/nope,{\"message\":\"no\"}", "/nope error {\"message\":\"no\"}"),
+            ("4\"no\"", "/ error \"no\""),
+            ("4", "/ error "),
             ("2[\"error\"]", "/ event error ()"),
             ("2[\"__proto__\"]", "/ event __proto__ ()"),
         ] {
@@ -432,6 +438,10 @@ mod tests {
             ("0admin", InvalidPayload),
             ("1[]", InvalidPayload),
             ("1/admin,{}", InvalidPayload),
+            ("4[]", InvalidPayload),
+            ("4null", InvalidPayload),
+            ("4{", InvalidPayload),
+            ("4{}x", InvalidPayload),
             ("29007199254740992[\"a\"]", InvalidId),
             ("299999999999999999999999[\"a\"]", InvalidId),
             ("50-[\"a\"]", IllegalCount),

@@ -1,8 +1,14 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
+use serde::de::IgnoredAny;
+
 use crate::socket::parser::Translated;
-use crate::socket::{ArgumentWriter, Offset, ParserError, ToArguments, is_reserved_event};
+use crate::socket::{
+    ArgumentWriter, Offset, ParserError, Recovery, ToArguments, is_reserved_event,
+};
 use crate::websocket::{Frame, HEADROOM, Opcode};
 
 /// Why a packet could not be written. Always the caller's fault; nothing was sent.
@@ -15,6 +21,8 @@ pub enum EncodeError {
     Json(serde_json::Error),
     /// The server's own parser cannot write the packet.
     Parser(ParserError),
+    /// What a client would send along with CONNECT is no JSON object; what was found.
+    Auth(serde_json::Error),
 }
 
 impl fmt::Display for EncodeError {
@@ -23,6 +31,7 @@ impl fmt::Display for EncodeError {
             Self::ReservedEvent(name) => write!(f, "\"{name}\" is a reserved event name"),
             Self::Json(error) => write!(f, "the arguments cannot be written as JSON: {error}"),
             Self::Parser(error) => error.fmt(f),
+            Self::Auth(error) => write!(f, "what is sent along with CONNECT is no object: {error}"),
         }
     }
 }
@@ -31,7 +40,7 @@ impl std::error::Error for EncodeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::ReservedEvent(_) => None,
-            Self::Json(error) => Some(error),
+            Self::Json(error) | Self::Auth(error) => Some(error),
             Self::Parser(error) => Some(error),
         }
     }
@@ -246,6 +255,43 @@ impl<'a> Encoder<'a> {
         self.finish(b'0', None, Vec::new())
     }
 
+    /// Asks to join the namespace (C-040). `auth` is a JSON object.
+    ///
+    /// What the client comes back with stands before it, unless it has a `pid` or `offset` of its
+    /// own (C-051).
+    ///
+    /// # Errors
+    /// [`EncodeError::Auth`] if `auth` is no JSON object.
+    pub fn connect_with(
+        &mut self,
+        auth: Option<&str>,
+        recovery: Recovery<'_>,
+    ) -> Result<Encoded, EncodeError> {
+        let given = auth.is_some();
+        let auth = auth.map_or("{}", str::trim_ascii);
+        let own: BTreeMap<Cow<'_, str>, IgnoredAny> =
+            serde_json::from_str(auth).map_err(EncodeError::Auth)?;
+        self.begin();
+        let start = self.scratch.len();
+        for (key, value) in [("pid", recovery.pid), ("offset", recovery.offset)] {
+            let Some(value) = value.filter(|_| !own.contains_key(key)) else { continue };
+            let mark = if self.scratch.len() == start { "{\"" } else { ",\"" };
+            for part in [mark, key, "\":"] {
+                self.scratch.extend_from_slice(part.as_bytes());
+            }
+            write_string(self.scratch, value).map_err(EncodeError::Json)?;
+        }
+        let has_recovery = self.scratch.len() > start;
+        let rest = match auth.strip_prefix('{') {
+            Some(members) if has_recovery && !own.is_empty() => [",", members],
+            Some(_) if has_recovery => ["", "}"],
+            _ if given => ["", auth],
+            _ => ["", ""],
+        };
+        rest.iter().for_each(|part| self.scratch.extend_from_slice(part.as_bytes()));
+        Ok(self.finish(b'0', None, Vec::new()))
+    }
+
     /// Tells the client why it may not join the namespace (S-024).
     pub fn connect_error(&mut self, message: &str, data: Option<&serde_json::Value>) -> Encoded {
         self.begin();
@@ -400,6 +446,33 @@ mod tests {
             text(&encoder.connect_error("no", Some(&data))),
             "4/nope,{\"message\":\"no\",\"data\":{\"code\":7}}"
         );
+    }
+
+    #[test]
+    fn c_051_a_client_says_what_it_comes_back_with_and_then_who_it_is() {
+        let mut scratch = Vec::new();
+        let mut encoder = Encoder::new(&mut scratch, "/a");
+        let mut connect = |auth, pid, offset| {
+            text(&encoder.connect_with(auth, Recovery { pid, offset }).unwrap())
+        };
+        assert_eq!(connect(None, None, None), "0/a,");
+        assert_eq!(connect(Some("{}"), None, None), "0/a,{}");
+        assert_eq!(connect(Some(" {\"token\":1} "), None, None), "0/a,{\"token\":1}");
+        assert_eq!(connect(None, Some("p"), None), "0/a,{\"pid\":\"p\"}");
+        assert_eq!(connect(Some("{ }"), Some("p"), None), "0/a,{\"pid\":\"p\"}");
+        assert_eq!(
+            connect(Some("{\"token\":1}"), Some("p"), Some("\"")),
+            "0/a,{\"pid\":\"p\",\"offset\":\"\\\"\",\"token\":1}"
+        );
+        let own = "{\"pid\":null,\"a\":{\"offset\":1}}";
+        assert_eq!(
+            connect(Some(own), Some("p"), Some("~1")),
+            "0/a,{\"offset\":\"~1\",\"pid\":null,\"a\":{\"offset\":1}}"
+        );
+        for auth in ["", "1", "null", "[]", "{", "{}}", "{\"a\":}"] {
+            let error = encoder.connect_with(Some(auth), Recovery::default()).unwrap_err();
+            assert!(matches!(error, EncodeError::Auth(_)), "{auth}");
+        }
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::socket::{Encoder, Offset, ParserDecoder};
+    use crate::socket::{Encoder, Offset, ParserDecoder, Recovery};
 
     /// Two messages for each packet: what it is, and its data.
     struct Debugging;
@@ -168,6 +168,14 @@ mod tests {
                 messages(Ok(connect), namespace),
                 [format!("4Connect {namespace} None"), "{\"sid\":\"id\"}".to_owned()]
             );
+            let recovery = Recovery { pid: Some("p"), offset: None };
+            let connect = encoder.connect_with(Some("{\"token\":1}"), recovery);
+            assert_eq!(
+                messages(connect, namespace),
+                [format!("4Connect {namespace} None"), "{\"pid\":\"p\",\"token\":1}".to_owned()]
+            );
+            let connect = encoder.connect_with(None, Recovery::default());
+            assert_eq!(messages(connect, namespace), [format!("4Connect {namespace} None")]);
             let error = encoder.connect_error("no", Some(&json!(1)));
             assert_eq!(
                 messages(Ok(error), namespace),
