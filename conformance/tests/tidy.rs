@@ -126,6 +126,9 @@ const NAMED_IN: &[(&str, &[&str])] = &[
     ("flate2", &["engine/compression.rs"]),
     ("hyper", &["engine/io.rs", "server/listen.rs"]),
     ("hyper_util", &["engine/io.rs", "server/listen.rs"]),
+    ("reqwest", &["engine/client/http.rs"]),
+    ("rustls", &["engine/client/tls.rs"]),
+    ("rustls_platform_verifier", &["engine/client/tls.rs"]),
 ];
 
 #[test]

@@ -1,0 +1,25 @@
+//! Engine.IO seen from the client: how to connect, and what can go wrong with it.
+//!
+//! A connection is one task's: it owns the machine that decides ([`sockeye_proto::engine::ClientSession`]), the
+//! requests that are on their way, and the WebSocket. What it is dropped with is gone with it.
+
+mod dialer;
+mod error;
+mod http;
+mod options;
+mod proxy;
+mod query;
+mod random;
+mod rejection;
+mod target;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+#[allow(unused_imports, reason = "the Socket.IO client is not there yet")]
+pub(crate) use dialer::Dialer;
+pub use error::{TransportCause, TransportError};
+pub use options::ConnectOptions;
+pub use proxy::{Proxy, ProxyError};
+pub use target::{Target, UrlError};
+pub use tls::{TlsOptions, TlsOptionsError};
