@@ -24,6 +24,8 @@ rust() {
     step cargo fmt --all --check
     step cargo clippy --workspace --all-targets --locked -- -D warnings
     step cargo clippy -p sockeye --no-default-features --locked -- -D warnings
+    step cargo clippy -p sockeye --no-default-features --features client --locked -- -D warnings
+    step cargo clippy -p sockeye --no-default-features --features server --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" step cargo doc --workspace --no-deps --document-private-items --locked
     cargo deny --version 2>/dev/null | grep -q "$deny_version" ||
         step cargo install cargo-deny --locked --version "$deny_version"

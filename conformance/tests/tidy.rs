@@ -127,7 +127,7 @@ const NAMED_IN: &[(&str, &[&str])] = &[
     ("hyper", &["engine/io.rs", "server/listen.rs"]),
     ("hyper_util", &["engine/io.rs", "server/listen.rs"]),
     ("reqwest", &["engine/client/http.rs"]),
-    ("rustls", &["engine/client/tls.rs"]),
+    ("rustls", &["engine/client/tls.rs", "engine/client/tests/tls.rs"]),
     ("rustls_platform_verifier", &["engine/client/tls.rs"]),
 ];
 
