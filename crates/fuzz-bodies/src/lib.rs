@@ -4,25 +4,29 @@
 //! The fuzz targets call them with what the fuzzer finds; `tests/random_inputs.rs` calls them with
 //! the committed corpora and with random inputs, on any toolchain.
 //!
-//! Inputs of `session` and `connection` are operations as `arbitrary` reads them. Their files in the
+//! Inputs of `session`, `client_session` and `connection` are operations as `arbitrary` reads them. Their files in the
 //! corpus are named after what they did when they were written; other enums make others of them.
 
+mod client_session;
 mod connection;
 mod engine_packet;
 mod engine_payload;
 mod jsonp;
 mod message_pack;
+mod opening;
 mod payload_of_revision_3;
 mod session;
 mod socket_packet;
 mod websocket_deflate;
 mod websocket_frames;
 
+pub use client_session::client_session;
 pub use connection::connection;
 pub use engine_packet::engine_packet;
 pub use engine_payload::engine_payload;
 pub use jsonp::jsonp;
 pub use message_pack::message_pack;
+pub use opening::opening;
 pub use payload_of_revision_3::payload_of_revision_3;
 pub use session::session;
 pub use socket_packet::socket_packet;
@@ -33,12 +37,14 @@ pub use websocket_frames::websocket_frames;
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 10] = [
+pub const TARGETS: [(&str, Body); 12] = [
+    ("client_session", client_session),
     ("connection", connection),
     ("engine_packet", engine_packet),
     ("engine_payload", engine_payload),
     ("jsonp", jsonp),
     ("message_pack", message_pack),
+    ("opening", opening),
     ("payload_of_revision_3", payload_of_revision_3),
     ("session", session),
     ("socket_packet", socket_packet),
