@@ -265,7 +265,7 @@ impl ClientSession {
             Transport::Polling(polling) => polling.post,
             Transport::WebSocket { unwritten } => unwritten,
         };
-        self.is_open() && !self.is_switching() && !self.queued && !is_busy
+        self.is_open() && !self.is_switching() && !is_busy
     }
 
     /// Whether the server's ping is late already, although nobody has reported it: as on a machine

@@ -2,7 +2,7 @@
 //! that fails costs the session nothing.
 
 use super::polling::Polling;
-use super::{ClientOutput, ClientSession, Deadline, Phase, Transport, Upgrades};
+use super::{ClientOutput, ClientSession, Deadline, Transport, Upgrades};
 use crate::Moment;
 use crate::engine::Received;
 
@@ -23,7 +23,6 @@ impl ClientSession {
     pub(super) fn open_candidate(&mut self, now: Moment, upgrades: Upgrades) {
         let wanted = self.timing.upgrade
             && upgrades.websocket
-            && self.phase == Phase::Open
             && matches!(self.transport, Transport::Polling(_));
         if wanted {
             self.candidate = Candidate::Opening;

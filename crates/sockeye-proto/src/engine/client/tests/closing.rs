@@ -121,6 +121,10 @@ fn the_answer_to_a_last_get_is_not_followed_by_another() {
 fn who_does_not_answer_the_goodbye_is_not_waited_for() {
     polling().when(Input::Close, &[PostClose]).after(5_000, &[FORCED_CLOSE]).is_over();
     websocket().when(Input::Close, &[CloseLink]).after(5_000, &[FORCED_CLOSE]).is_over();
+    websocket()
+        .when(Input::Close, &[CloseLink])
+        .when(Input::Unread, &[])
+        .after(5_000, &[FORCED_CLOSE]);
     switching().when(Input::Close, &[]).after(500, &[PING_TIMEOUT]).is_over();
 }
 

@@ -116,16 +116,31 @@ fn polling_goes_on_if_the_candidate_fails_in_the_last_moment() {
     }
 }
 
-#[test]
-fn a_candidate_has_its_time() {
-    let mut patient = Story::of(TIMING, TransportName::Polling);
+/// Like `upgrading`, with a ping once a minute.
+fn upgrading_slowly() -> Story {
+    let mut story = handshake();
     let upgrades = Upgrades { websocket: true };
     let ping_interval = Duration::from_secs(60);
     let opened = Input::Opened { upgrades, ping_interval, ping_timeout: TIMEOUT };
-    assert_eq!(patient.outputs(), [Poll]);
-    patient
-        .when(opened, &[OpenCandidate])
-        .when(Input::PollDone, &[Poll])
+    story.when(opened, &[OpenCandidate]).when(Input::PollDone, &[Poll]);
+    story
+}
+
+#[test]
+fn who_is_gone_or_has_taken_over_is_not_waited_for() {
+    upgrading_slowly()
+        .when(Input::LinkClosed { link: Link::Candidate }, &[DropCandidate])
+        .after(60_200, &[PING_TIMEOUT]);
+    upgrading_slowly()
+        .when(Input::CandidateOpened, &[ProbeCandidate])
+        .candidate_receives(PROBE_ANSWER, &[])
+        .when(Input::PollDone, &[SwitchToCandidate])
+        .after(60_200, &[CloseLink, PING_TIMEOUT]);
+}
+
+#[test]
+fn a_candidate_has_its_time() {
+    upgrading_slowly()
         .waits(10_000)
         .when(Input::CandidateOpened, &[ProbeCandidate])
         .candidate_receives(PROBE_ANSWER, &[])
