@@ -4,7 +4,7 @@ use base64::Engine as _;
 
 use super::packet::{BASE64, Packet, PacketError};
 use super::revision_three;
-use crate::websocket::{Frame, Opcode};
+use crate::websocket::{FrameRef, Opcode};
 
 /// Packets that one polling payload may hold. The limit that matters is the payload's bytes;
 /// this one bounds the work of a body that is nothing but separators.
@@ -125,7 +125,8 @@ impl PayloadEncoder {
 
     /// Appends the packet that `frame` carries over WebSocket. In revision 3 that of a binary
     /// frame begins with its type byte (E-115).
-    pub fn push(&mut self, frame: &Frame) {
+    pub fn push<'f>(&mut self, frame: impl Into<FrameRef<'f>>) {
+        let frame = frame.into();
         let data = frame.payload();
         match (frame.opcode(), self.form) {
             (Opcode::Binary, PayloadForm::Binary) => {
@@ -203,6 +204,7 @@ const fn base64_length(bytes: usize) -> usize {
 mod tests {
     use super::*;
     use crate::engine::Message;
+    use crate::websocket::Frame;
 
     fn decode(body: &str) -> Vec<Result<Packet<'_>, PayloadError>> {
         PayloadDecoder::new(body).collect()

@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 
 use super::close::{CloseCode, fitting_reason};
-use super::header::{COMPRESSED, HeaderBytes, unmasked_header_bytes};
+use super::header::{COMPRESSED, HeaderBytes, unmasked_frame_bytes, unmasked_header_bytes};
 use super::mask::mask;
 use super::opcode::Opcode;
 
@@ -81,9 +81,10 @@ impl Frame {
     pub fn from_scratch(opcode: Opcode, scratch: &mut [u8], body_start: usize) -> Self {
         let length = opcode.fitting(scratch.len().saturating_sub(body_start));
         let header = HeaderBytes::new(opcode, length, None);
-        Self::in_place(&header, length, scratch, body_start).unwrap_or_else(|| {
-            Self::from_parts(opcode, &[scratch.get(body_start..).unwrap_or_default()])
-        })
+        match FrameRef::in_place(&header, length, scratch, body_start) {
+            Some(frame) => frame.to_frame(),
+            None => Self::from_parts(opcode, &[scratch.get(body_start..).unwrap_or_default()]),
+        }
     }
 
     /// A data frame whose payload, `scratch[body_start..]`, is compressed. `None`: there is no room
@@ -95,20 +96,7 @@ impl Frame {
     ) -> Option<Self> {
         let length = scratch.len().saturating_sub(body_start);
         let header = HeaderBytes::new(opcode, length, None).compressed();
-        Self::in_place(&header, length, scratch, body_start)
-    }
-
-    /// Puts the header into the room right before the payload.
-    fn in_place(
-        header: &HeaderBytes,
-        length: usize,
-        scratch: &mut [u8],
-        body_start: usize,
-    ) -> Option<Self> {
-        let start = body_start.checked_sub(header.len())?;
-        let frame = scratch.get_mut(start..body_start.saturating_add(length))?;
-        fill(frame, header.as_slice());
-        Some(Self(Arc::from(&*frame)))
+        FrameRef::in_place(&header, length, scratch, body_start).map(FrameRef::to_frame)
     }
 
     /// Appends the same frame to `out` as a client sends it: masked with `key`. See
@@ -130,17 +118,13 @@ impl Frame {
     /// The payload: what of it goes over the wire, if it is compressed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        match &*self.0 {
-            [_, second, ..] => self.0.get(unmasked_header_bytes(*second)..).unwrap_or_default(),
-            _ => &[],
-        }
+        FrameRef::from(self).payload()
     }
 
     /// What kind of frame it is.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
-        let bits = self.0.first().map_or(0, |first| first & 0x0f);
-        Opcode::from_bits(bits).unwrap_or(Opcode::Continuation)
+        FrameRef::from(self).opcode()
     }
 
     /// Whether the payload is compressed: see [`Deflater`](super::Deflater).
@@ -164,6 +148,82 @@ impl AsRef<[u8]> for Frame {
 }
 
 impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        FrameRef::from(self).fmt(f)
+    }
+}
+
+/// A [`Frame`] that lies in somebody's buffer: what has one receiver need not be shared. By default
+/// none, of no bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct FrameRef<'a>(&'a [u8]);
+
+impl<'a> FrameRef<'a> {
+    /// A frame whose payload is `scratch[body_start..]`, and which lies in `scratch` with it; see
+    /// [`Frame::from_scratch`]. `None`: there is no room for the header before it.
+    #[must_use]
+    pub fn in_scratch(opcode: Opcode, scratch: &'a mut [u8], body_start: usize) -> Option<Self> {
+        let length = opcode.fitting(scratch.len().checked_sub(body_start)?);
+        Self::in_place(&HeaderBytes::new(opcode, length, None), length, scratch, body_start)
+    }
+
+    /// Puts the header into the room right before the payload.
+    fn in_place(
+        header: &HeaderBytes,
+        length: usize,
+        scratch: &'a mut [u8],
+        body_start: usize,
+    ) -> Option<Self> {
+        let start = body_start.checked_sub(header.len())?;
+        let frame = scratch.get_mut(start..body_start.saturating_add(length))?;
+        fill(frame, header.as_slice());
+        Some(Self(frame))
+    }
+
+    /// The first of finished frames that lie one behind the other, and the others. `None` if there
+    /// is none, or not all of it.
+    #[must_use]
+    pub fn split_first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (frame, rest) = bytes.split_at_checked(unmasked_frame_bytes(bytes)?)?;
+        Some((Self(frame), rest))
+    }
+
+    /// The same frame, shared.
+    #[must_use]
+    pub fn to_frame(self) -> Frame {
+        Frame(Arc::from(self.0))
+    }
+
+    /// The whole frame as it goes over the wire.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The payload: what of it goes over the wire, if it is compressed.
+    #[must_use]
+    pub fn payload(self) -> &'a [u8] {
+        match self.0 {
+            [_, second, ..] => self.0.get(unmasked_header_bytes(*second)..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// What kind of frame it is.
+    #[must_use]
+    pub fn opcode(self) -> Opcode {
+        let bits = self.0.first().map_or(0, |first| first & 0x0f);
+        Opcode::from_bits(bits).unwrap_or(Opcode::Continuation)
+    }
+}
+
+impl<'a> From<&'a Frame> for FrameRef<'a> {
+    fn from(frame: &'a Frame) -> Self {
+        Self(&frame.0)
+    }
+}
+
+impl fmt::Debug for FrameRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("opcode", &self.opcode())

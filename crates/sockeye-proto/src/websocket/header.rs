@@ -173,6 +173,13 @@ pub(super) const fn unmasked_header_bytes(second: u8) -> usize {
     }
 }
 
+/// How many bytes the unmasked frame takes that `bytes` begin with. `None`: its header is not there.
+pub(super) fn unmasked_frame_bytes(bytes: &[u8]) -> Option<usize> {
+    let [_, second, rest @ ..] = bytes else { return None };
+    let (length, payload) = read_length(*second, rest).ok()??;
+    usize::try_from(length).ok()?.checked_add(bytes.len() - payload.len())
+}
+
 /// Two bytes, a 64-bit length and a mask key.
 const MAX_HEADER_BYTES: usize = 14;
 const FINISHED: u8 = 0x80;

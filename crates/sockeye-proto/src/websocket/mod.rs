@@ -103,7 +103,7 @@ pub use close::{CloseCode, CloseFrame};
 pub use decoder::{Decoder, Role};
 pub use deflate::{DeflateAgreement, DeflateContext, Deflater, Inflater, PerMessageDeflate};
 pub use error::DecodeError;
-pub use frame::{Frame, HEADROOM, encode_masked};
+pub use frame::{Frame, FrameRef, HEADROOM, encode_masked};
 pub use handshake::{
     AcceptKey, ClientKey, HandshakeError, ResponseError, UpgradeRequest, UpgradeResponse,
     accept_key, has_token,

@@ -34,6 +34,14 @@ pub(crate) trait PacketFrames {
         drop(deflate);
         None::<iter::Empty<_>>
     }
+
+    /// Queues the frames as they are, in this dialect.
+    fn queue(self, dialect: &Dialect, outbox: &mut Outbox)
+    where
+        Self: Sized,
+    {
+        self.frames().for_each(|frame| outbox.push(dialect.frame(frame)));
+    }
 }
 
 impl PacketFrames for Frame {
@@ -198,7 +206,7 @@ mod tests {
         let dialect = Dialect::of(&Query::parse(query));
         let mut outbox = Outbox::new();
         push(packet, &dialect, settings, &mut context, &mut outbox);
-        let queued = outbox.frames().collect::<Vec<_>>().concat();
+        let queued = outbox.pieces().collect::<Vec<_>>().concat();
         assert_eq!(outbox.bytes(), queued.len());
         queued
     }

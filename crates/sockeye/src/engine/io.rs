@@ -113,8 +113,8 @@ pub(super) async fn linger(mut reader: Reader, last_words: Outbox) {
     let mut bytes = [0; 512];
     let end = async {
         if let Reader::Foreign(stream) = &mut reader {
-            for frame in last_words.frames() {
-                stream.write_all(frame).await?;
+            for piece in last_words.pieces() {
+                stream.write_all(piece).await?;
             }
             stream.shutdown().await?;
         }

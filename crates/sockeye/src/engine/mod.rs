@@ -9,6 +9,7 @@
 //! queue frames, and writes them at once if the link takes them.
 
 mod application;
+mod batch;
 mod body;
 mod caught;
 #[cfg(feature = "client")]
@@ -74,6 +75,7 @@ pub(crate) use counters::Counters;
 pub(crate) use deflate::PacketFrames;
 #[cfg(feature = "server")]
 pub(crate) use id::Id;
+pub(crate) use outbox::Outbox;
 #[cfg(feature = "server")]
 pub(crate) use scratch::with_encode_scratch;
 #[cfg(feature = "server")]

@@ -2,22 +2,23 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use sockeye_proto::engine::PayloadEncoder;
-use sockeye_proto::websocket::{Frame, Opcode};
+use sockeye_proto::websocket::{Frame, FrameRef, Opcode};
 
+use super::batch::Batch;
 use super::scratch;
 
-/// Frames below this total are copied into one buffer: a copy is cheaper than a list of slices.
+/// Pieces below this total are copied into one buffer: a copy is cheaper than a list of slices.
 const COPIED_BYTES: usize = 32 * 1024;
 /// Slices that one vectored write takes.
 const SLICES: usize = 64;
-/// Room for this many frames is kept when the outbox is empty.
-const KEPT_FRAMES: usize = 4;
+/// Room for this many pieces is kept when the outbox is empty.
+const KEPT_PIECES: usize = 4;
 
-/// What is queued for one peer: finished frames that may be shared with any number of other peers.
+/// What is queued for one peer: finished frames.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
-    frames: VecDeque<Frame>,
-    /// How much of the first frame has been written.
+pub(crate) struct Outbox {
+    pieces: VecDeque<Piece>,
+    /// How much of the first piece has been written.
     written: usize,
     /// How much is left to write.
     bytes: usize,
@@ -27,10 +28,44 @@ pub(super) struct Outbox {
     written_packets: u32,
 }
 
+#[derive(Debug)]
+enum Piece {
+    /// A frame that may be queued for any number of other peers too.
+    Shared(Frame),
+    /// Frames that only this peer gets.
+    Own(Box<Batch>),
+}
+
+impl Piece {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Shared(frame) => frame.as_bytes(),
+            Self::Own(batch) => batch.as_bytes(),
+        }
+    }
+
+    fn frames(&self) -> impl Iterator<Item = FrameRef<'_>> {
+        let mut rest = self.as_bytes();
+        std::iter::from_fn(move || {
+            let (frame, behind) = FrameRef::split_first(rest)?;
+            rest = behind;
+            Some(frame)
+        })
+    }
+
+    /// It was written: how many packets that is.
+    fn retire(self) -> u32 {
+        match self {
+            Self::Shared(frame) => u32::from(!frame.opcode().is_control()),
+            Self::Own(batch) => batch.retire(),
+        }
+    }
+}
+
 impl Outbox {
     pub(super) const fn new() -> Self {
         Self {
-            frames: VecDeque::new(),
+            pieces: VecDeque::new(),
             written: 0,
             bytes: 0,
             compressible: false,
@@ -38,22 +73,30 @@ impl Outbox {
         }
     }
 
-    pub(super) fn push(&mut self, frame: Frame) {
+    pub(crate) fn push(&mut self, frame: Frame) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.pieces.push_back(Piece::Shared(frame));
     }
 
-    /// The same for a frame that nobody has asked not to compress.
-    pub(super) fn push_compressible(&mut self, frame: Frame) {
+    /// Copies a frame that only this peer gets.
+    pub(crate) fn push_own(&mut self, frame: FrameRef<'_>) {
+        self.bytes += frame.as_bytes().len();
+        match self.pieces.back_mut() {
+            Some(Piece::Own(batch)) if batch.has_room() => batch.push(frame),
+            _ => self.pieces.push_back(Piece::Own(Batch::of(frame))),
+        }
+    }
+
+    /// Nobody has asked not to compress what is queued.
+    pub(super) const fn allow_compression(&mut self) {
         self.compressible = true;
-        self.push(frame);
     }
 
     /// Puts what another outbox holds behind what this one does.
     pub(super) fn append(&mut self, mut other: Self) {
         self.bytes += other.bytes;
         self.compressible |= other.compressible;
-        self.frames.append(&mut other.frames);
+        self.pieces.append(&mut other.pieces);
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -61,7 +104,7 @@ impl Outbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.pieces.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
@@ -71,13 +114,16 @@ impl Outbox {
     /// Throws away what the peer has seen nothing of. A frame of which it has a part must be
     /// completed, or what comes after it would be taken for the rest.
     pub(super) fn clear_unstarted(&mut self) {
-        let started = self.frames.front().filter(|_| self.written > 0).cloned();
+        let mut started = self.pieces.pop_front().filter(|_| self.written > 0);
         let written = self.written;
         self.clear();
-        if let Some(frame) = started {
-            self.bytes = frame.len() - written;
+        if let Some(Piece::Own(batch)) = &mut started {
+            batch.cut_behind(written);
+        }
+        if let Some(piece) = started {
+            self.bytes = piece.as_bytes().len() - written;
             self.written = written;
-            self.frames.push_back(frame);
+            self.pieces.push_back(piece);
         }
     }
 
@@ -88,7 +134,8 @@ impl Outbox {
 
     /// Whether one of the frames is binary.
     pub(super) fn has_binary(&self) -> bool {
-        self.frames.iter().any(|frame| frame.opcode() == Opcode::Binary)
+        let mut frames = self.pieces.iter().flat_map(Piece::frames);
+        frames.any(|frame| frame.opcode() == Opcode::Binary)
     }
 
     /// How many packets were written since the last time; what WebSocket itself says is none.
@@ -98,10 +145,8 @@ impl Outbox {
 
     /// Moves everything into the payload that answers a poll: how many packets that was.
     pub(super) fn drain_into(&mut self, payload: &mut PayloadEncoder) -> usize {
-        let packets = self.frames.len();
-        for frame in &self.frames {
-            payload.push(frame);
-        }
+        let frames = self.pieces.iter().flat_map(Piece::frames);
+        let packets = frames.map(|frame| payload.push(frame)).count();
         self.clear();
         packets
     }
@@ -113,66 +158,69 @@ impl Outbox {
         &mut self,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        while !self.frames.is_empty() {
-            let count = self.write_once(&mut write)?;
-            if count == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+        while !self.pieces.is_empty() {
+            match self.write_once(&mut write) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.advance(count),
+                Err(error) => {
+                    self.settle();
+                    return Err(error);
+                }
             }
-            self.advance(count);
         }
         Ok(())
     }
 
-    /// What is left to write, frame by frame.
-    pub(super) fn frames(&self) -> impl Iterator<Item = &[u8]> {
-        let first = self.frames.front().and_then(|frame| frame.as_bytes().get(self.written..));
-        first.into_iter().chain(self.frames.iter().skip(1).map(Frame::as_bytes))
+    /// What is left to write, piece by piece.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.first_piece()).chain(self.pieces.iter().skip(1).map(Piece::as_bytes))
     }
 
     fn write_once(
         &self,
         write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        if self.frames.len() == 1 {
-            return write(&[self.first_slice()]);
+        if self.pieces.len() == 1 {
+            return write(&[IoSlice::new(self.first_piece())]);
         }
         if self.bytes <= COPIED_BYTES {
             return scratch::with_write(|buffer| {
-                self.slices().for_each(|slice| buffer.extend_from_slice(&slice));
+                self.pieces().for_each(|piece| buffer.extend_from_slice(piece));
                 write(&[IoSlice::new(buffer)])
             });
         }
         let mut list = [IoSlice::new(&[]); SLICES];
         let mut count = 0;
-        for (place, slice) in list.iter_mut().zip(self.slices()) {
-            *place = slice;
+        for (place, piece) in list.iter_mut().zip(self.pieces()) {
+            *place = IoSlice::new(piece);
             count += 1;
         }
         write(list.get(..count).unwrap_or_default())
     }
 
-    fn first_slice(&self) -> IoSlice<'_> {
-        let first = self.frames.front().map_or(&[][..], Frame::as_bytes);
-        IoSlice::new(first.get(self.written..).unwrap_or_default())
-    }
-
-    fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
-        let others = self.frames.iter().skip(1).map(|frame| IoSlice::new(frame.as_bytes()));
-        std::iter::once(self.first_slice()).chain(others)
+    fn first_piece(&self) -> &[u8] {
+        let first = self.pieces.front().map_or(&[][..], Piece::as_bytes);
+        first.get(self.written..).unwrap_or_default()
     }
 
     fn advance(&mut self, count: usize) {
         self.bytes -= count;
         self.written += count;
-        while let Some(first) = self.frames.front()
-            && self.written >= first.len()
+        while let Some(first) = self.pieces.front().map(|piece| piece.as_bytes().len())
+            && self.written >= first
         {
-            self.written -= first.len();
-            self.written_packets += u32::from(!first.opcode().is_control());
-            self.frames.pop_front();
+            self.written -= first;
+            self.written_packets += self.pieces.pop_front().map_or(0, Piece::retire);
         }
-        if self.frames.is_empty() && self.frames.capacity() > KEPT_FRAMES {
-            self.frames = VecDeque::new();
+        if self.pieces.is_empty() && self.pieces.capacity() > KEPT_PIECES {
+            self.pieces = VecDeque::new();
+        }
+    }
+
+    /// What is left waits for its peer, and takes no more memory than it needs.
+    fn settle(&mut self) {
+        if let Some(Piece::Own(batch)) = self.pieces.back_mut() {
+            batch.shrink();
         }
     }
 }
@@ -232,6 +280,53 @@ mod tests {
         outbox.clear_unstarted();
         assert!(outbox.is_empty());
         assert_eq!(outbox.take_written_packets(), 2, "a close frame is no packet");
+    }
+
+    /// Text that only this peer gets.
+    fn push_own(outbox: &mut Outbox, text: &[u8]) {
+        let frame = Frame::text(text);
+        outbox.push_own((&frame).into());
+    }
+
+    #[test]
+    fn shared_frames_and_those_of_one_peer_keep_their_order() {
+        for room in [1, 2, 3, 5, 7, 100] {
+            let mut outbox = Outbox::default();
+            push_own(&mut outbox, b"a");
+            push_own(&mut outbox, b"b");
+            outbox.push(Frame::text(b"c"));
+            push_own(&mut outbox, b"d");
+            outbox.push(Frame::binary(b"e"));
+            assert!(outbox.has_binary());
+            let mut taken = Vec::new();
+            while !outbox.is_empty() {
+                taken.extend(write(&mut outbox, &[room]));
+            }
+            assert_eq!(taken, b"\x81\x01a\x81\x01b\x81\x01c\x81\x01d\x82\x01e");
+            assert_eq!((outbox.bytes(), outbox.take_written_packets()), (0, 5));
+        }
+    }
+
+    #[test]
+    fn of_the_frames_of_one_peer_only_what_was_begun_is_completed() {
+        let mut outbox = Outbox::default();
+        ["abc", "def", "ghi"].iter().for_each(|text| push_own(&mut outbox, text.as_bytes()));
+        assert_eq!(write(&mut outbox, &[6]), b"\x81\x03abc\x81");
+        outbox.clear_unstarted();
+        assert_eq!(outbox.bytes(), 4);
+        assert_eq!(write(&mut outbox, &[99]), b"\x03def");
+        assert_eq!(outbox.take_written_packets(), 2);
+    }
+
+    #[test]
+    fn a_poll_takes_all_frames_one_by_one() {
+        let mut outbox = Outbox::default();
+        push_own(&mut outbox, b"4a");
+        push_own(&mut outbox, b"4b");
+        outbox.push(Frame::text(b"4c"));
+        let mut payload = PayloadEncoder::new();
+        assert_eq!(outbox.drain_into(&mut payload), 3);
+        assert_eq!(payload.finish(), b"4a\x1e4b\x1e4c");
     }
 
     #[test]

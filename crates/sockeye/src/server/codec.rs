@@ -4,9 +4,10 @@ use std::sync::Arc;
 use sockeye_proto::engine::Message;
 use sockeye_proto::socket::{
     Decoder, EncodeError, Encoded, Encoder, Parser, ParserDecoder, ParserError, ParserInput,
-    ParserMessage, ParserPacket, ReceivedPacket,
+    ParserMessage, ParserPacket, ReceivedPacket, Written,
 };
 
+use super::outgoing::PacketForOne;
 use crate::engine::{Panicked, catch};
 use crate::engine::{Session, with_encode_scratch};
 use crate::limited::limited;
@@ -37,6 +38,24 @@ impl Codec {
             None => MessageDecoder::Json(Decoder::new()),
             Some(parser) => MessageDecoder::Custom(parser.decoder()),
         }
+    }
+
+    /// Writes a packet of this namespace for one receiver, and has it sent.
+    pub(super) fn send<R>(
+        &self,
+        namespace: &str,
+        write: impl FnOnce(Encoder<'_>) -> Result<Written<'_>, EncodeError>,
+        send: impl FnOnce(PacketForOne<'_>) -> R,
+    ) -> Result<R, EncodeError> {
+        with_encode_scratch(|scratch| {
+            let packet = write(Encoder::new(scratch, namespace))?;
+            Ok(send(match &self.custom {
+                None => PacketForOne::Written(packet),
+                Some(parser) => {
+                    PacketForOne::Translated(packet.into_encoded().with_parser(parser, namespace)?)
+                }
+            }))
+        })
     }
 
     /// A packet of this namespace, as it goes over the wire.

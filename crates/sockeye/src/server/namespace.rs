@@ -24,6 +24,7 @@ use super::listeners::{
     Handlers, Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved,
     erase, middleware_method,
 };
+use super::outgoing::PacketForOne;
 use super::remote::RemoteSocket;
 use super::rooms::{RoomEvent, RoomNames, RoomNews, Rooms};
 use super::socket::Socket;
@@ -461,12 +462,24 @@ impl Namespace {
         self.encode(|encoder| encoder.event_at(event, arguments, offset))
     }
 
-    pub(super) fn encode_acknowledgement<A: ToArguments>(
+    /// Writes an event for one receiver, and has it sent.
+    pub(super) fn send_event<A: ToArguments, R>(
+        &self,
+        event: &str,
+        arguments: &A,
+        send: impl FnOnce(PacketForOne<'_>) -> R,
+    ) -> Result<R, EncodeError> {
+        self.0.codec.send(&self.0.name, |encoder| encoder.write_event(event, None, arguments), send)
+    }
+
+    /// The same of an acknowledgement.
+    pub(super) fn send_acknowledgement<A: ToArguments, R>(
         &self,
         id: AcknowledgementId,
         values: &A,
-    ) -> Result<Encoded, EncodeError> {
-        self.encode(|encoder| encoder.acknowledgement(id, values))
+        send: impl FnOnce(PacketForOne<'_>) -> R,
+    ) -> Result<R, EncodeError> {
+        self.0.codec.send(&self.0.name, |encoder| encoder.write_acknowledgement(id, values), send)
     }
 
     pub(super) fn encode_connect(

@@ -1,17 +1,48 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use sockeye_proto::socket::{Decoder, Encoded, Payload};
+use sockeye_proto::engine::Dialect;
+use sockeye_proto::socket::{Decoder, Encoded, Payload, Written};
 use sockeye_proto::websocket::Frame;
 
 use super::listeners::{Listener, OutgoingListener};
 use super::recovery::{Recorded, Recovery};
 use super::socket::Socket;
-use crate::engine::PacketFrames;
-use crate::engine::{Panicked, catch};
+use crate::engine::{Outbox, PacketFrames, Panicked, catch};
 use crate::limited::limited;
 
-/// A packet for one receiver.
+/// A packet for one receiver, as its parser writes it.
+#[derive(Debug)]
+pub(super) enum PacketForOne<'a> {
+    /// The default parser: it lies in the encoder's buffer.
+    Written(Written<'a>),
+    /// Another.
+    Translated(Encoded),
+}
+
+impl PacketFrames for PacketForOne<'_> {
+    fn frames(self) -> impl Iterator<Item = Frame> {
+        let packet = match self {
+            Self::Written(packet) => packet.into_encoded(),
+            Self::Translated(packet) => packet,
+        };
+        packet.into_frames()
+    }
+
+    fn queue(self, dialect: &Dialect, outbox: &mut Outbox) {
+        match self {
+            Self::Written(packet) => {
+                // Text is the same in all dialects.
+                outbox.push_own(packet.text());
+                let attachments = packet.into_attachments().into_iter();
+                attachments.for_each(|frame| outbox.push(dialect.frame(frame)));
+            }
+            Self::Translated(packet) => packet.queue(dialect, outbox),
+        }
+    }
+}
+
+/// A packet that nobody needs any more.
 impl PacketFrames for Encoded {
     fn frames(self) -> impl Iterator<Item = Frame> {
         self.into_frames()

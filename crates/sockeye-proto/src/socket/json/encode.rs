@@ -9,7 +9,7 @@ use crate::socket::parser::Translated;
 use crate::socket::{
     ArgumentWriter, Offset, ParserError, Recovery, ToArguments, is_reserved_event,
 };
-use crate::websocket::{Frame, HEADROOM, Opcode};
+use crate::websocket::{Frame, FrameRef, HEADROOM, Opcode};
 
 /// Why a packet could not be written. Always the caller's fault; nothing was sent.
 #[derive(Debug)]
@@ -143,6 +143,33 @@ impl Encoded {
     }
 }
 
+/// A packet as it was just written: for who has one receiver for it, which costs no allocation then.
+#[derive(Debug)]
+pub struct Written<'a> {
+    text: FrameRef<'a>,
+    attachments: Vec<Frame>,
+}
+
+impl Written<'_> {
+    /// Its first frame, which lies in the encoder's scratch buffer.
+    #[must_use]
+    pub const fn text(&self) -> FrameRef<'_> {
+        self.text
+    }
+
+    /// The frames behind it.
+    #[must_use]
+    pub fn into_attachments(self) -> Vec<Frame> {
+        self.attachments
+    }
+
+    /// The same packet, for any number of receivers.
+    #[must_use]
+    pub fn into_encoded(self) -> Encoded {
+        Encoded::new(self.text.to_frame(), self.attachments)
+    }
+}
+
 /// Writes packets for one namespace into a scratch buffer that is used over and over.
 ///
 /// The payload is written first, behind room for everything that may stand before it, because
@@ -186,8 +213,21 @@ impl<'a> Encoder<'a> {
         id: Option<u64>,
         arguments: &A,
     ) -> Result<Encoded, EncodeError> {
+        Ok(self.reborrow().write_event(name, id, arguments)?.into_encoded())
+    }
+
+    /// The same for one receiver.
+    ///
+    /// # Errors
+    /// See [`EncodeError`].
+    pub fn write_event<A: ToArguments + ?Sized>(
+        mut self,
+        name: &str,
+        id: Option<u64>,
+        arguments: &A,
+    ) -> Result<Written<'a>, EncodeError> {
         let attachments = self.event_list(name, arguments)?;
-        Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
+        Ok(self.write(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
     }
 
     /// An event with its offset as one more argument: what [`Encoded::with_offset`] makes of one,
@@ -232,10 +272,22 @@ impl<'a> Encoder<'a> {
         id: u64,
         arguments: &A,
     ) -> Result<Encoded, EncodeError> {
+        Ok(self.reborrow().write_acknowledgement(id, arguments)?.into_encoded())
+    }
+
+    /// The same for one receiver.
+    ///
+    /// # Errors
+    /// [`EncodeError::Json`].
+    pub fn write_acknowledgement<A: ToArguments + ?Sized>(
+        mut self,
+        id: u64,
+        arguments: &A,
+    ) -> Result<Written<'a>, EncodeError> {
         self.begin();
         self.scratch.push(b'[');
         let attachments = self.arguments(arguments, false)?;
-        Ok(self.finish(if attachments.is_empty() { b'3' } else { b'6' }, Some(id), attachments))
+        Ok(self.write(if attachments.is_empty() { b'3' } else { b'6' }, Some(id), attachments))
     }
 
     /// Tells the client that it is connected to the namespace, under which id (S-023), and under
@@ -341,6 +393,14 @@ impl<'a> Encoder<'a> {
     }
 
     fn finish(&mut self, kind: u8, id: Option<u64>, attachments: Vec<Frame>) -> Encoded {
+        self.reborrow().write(kind, id, attachments).into_encoded()
+    }
+
+    const fn reborrow(&mut self) -> Encoder<'_> {
+        Encoder { scratch: self.scratch, namespace: self.namespace }
+    }
+
+    fn write(mut self, kind: u8, id: Option<u64>, attachments: Vec<Frame>) -> Written<'a> {
         let mut start = self.room();
         if let Some(id) = id {
             self.prepend(&mut start, itoa::Buffer::new().format(id).as_bytes());
@@ -355,7 +415,9 @@ impl<'a> Encoder<'a> {
             self.prepend(&mut start, itoa::Buffer::new().format(attachments.len()).as_bytes());
         }
         self.prepend(&mut start, &[b'4', kind]);
-        Encoded::new(Frame::from_scratch(Opcode::Text, self.scratch, start), attachments)
+        let text = FrameRef::in_scratch(Opcode::Text, self.scratch, start);
+        // There is room.
+        Written { text: text.unwrap_or_default(), attachments }
     }
 
     fn prepend(&mut self, start: &mut usize, part: &[u8]) {

@@ -8,6 +8,6 @@ mod scan;
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
 pub(super) use encode::write_string;
-pub use encode::{EncodeError, Encoded, Encoder};
+pub use encode::{EncodeError, Encoded, Encoder, Written};
 pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};

@@ -222,14 +222,10 @@ impl Session {
         {
             return deflate::push(packet, &self.dialect, settings, context, outbox);
         }
-        for frame in packet.frames() {
-            let frame = self.dialect.frame(frame);
-            if delivery.compress {
-                outbox.push_compressible(frame);
-            } else {
-                outbox.push(frame);
-            }
+        if delivery.compress {
+            outbox.allow_compression();
         }
+        packet.queue(&self.dialect, outbox);
     }
 
     /// Queues a packet that the peer has to get: one that reads too slowly for it is disconnected,

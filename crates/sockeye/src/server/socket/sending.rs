@@ -8,7 +8,7 @@ use crate::engine::{Delivery, PacketFrames};
 use crate::event::{Answer, EmitError, EventSocket, ListenerId, Sealed};
 use crate::server::AwaitAcknowledgement;
 use crate::server::counters::{Count, Deliveries};
-use crate::server::outgoing::OutgoingEvent;
+use crate::server::outgoing::{OutgoingEvent, PacketForOne};
 use crate::server::recovery::Delivered;
 
 impl Socket {
@@ -77,8 +77,9 @@ impl Socket {
                 return self.counted(self.deliver(&event, delivery));
             }
             None => {
-                let packet = namespace.encode_event(event, None, arguments)?;
-                return self.transmit(packet, delivery, Count::EventsSent);
+                let send =
+                    |packet: PacketForOne<'_>| self.transmit(packet, delivery, Count::EventsSent);
+                return namespace.send_event(event, arguments, send)?;
             }
             Some(track) => track,
         };
@@ -216,8 +217,10 @@ impl EventSocket for Socket {
         id: AcknowledgementId,
         values: &A,
     ) -> Result<(), EmitError> {
-        let packet = self.0.namespace.encode_acknowledgement(id, values)?;
-        self.transmit(packet, Delivery::RELIABLE, Count::AcknowledgementsSent)
+        let send = |packet: PacketForOne<'_>| {
+            self.transmit(packet, Delivery::RELIABLE, Count::AcknowledgementsSent)
+        };
+        self.0.namespace.send_acknowledgement(id, values, send)?
     }
 
     fn give_up(&self, id: AcknowledgementId) {
