@@ -21,6 +21,7 @@ pub(super) struct Header {
 impl Header {
     /// Reads a header from the front of `bytes` and tells how many bytes it takes. `None`: more
     /// bytes are needed. `deflate`: messages may be compressed.
+    #[inline]
     pub(super) fn read(
         bytes: &[u8],
         role: Role,
@@ -51,6 +52,7 @@ impl Header {
     }
 }
 
+#[inline]
 fn read_first(first: u8, deflate: bool) -> Result<(bool, Opcode, bool), DecodeError> {
     let reserved = first & RESERVED;
     // An extension that is negotiated allows its bits here, and only here.
@@ -83,6 +85,7 @@ fn check_role(role: Role, masked: bool) -> Result<(), DecodeError> {
     }
 }
 
+#[inline]
 fn read_length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, DecodeError> {
     Ok(match short {
         LENGTH_16 => rest

@@ -109,6 +109,7 @@ impl Decoder {
     ///
     /// # Errors
     /// See [`DecodeError`]; the decoder is of no use after one.
+    #[inline]
     pub fn text<'a>(
         &mut self,
         text: &'a str,
@@ -216,6 +217,7 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
+    #[inline]
     fn read(text: &'a str, max_attachments: usize) -> Result<Self, DecodeError> {
         let first = text.bytes().next();
         let (kind, binary) = match first {
@@ -236,6 +238,7 @@ impl<'a> Header<'a> {
         Ok(Self { kind, attachments, namespace, id, payload })
     }
 
+    #[inline]
     fn packet(&self) -> Result<Packet<'a>, DecodeError> {
         let payload = match self.kind {
             Kind::Connect => Payload::Connect(self.object()?),
@@ -271,27 +274,52 @@ impl<'a> Header<'a> {
             return Ok(Arguments::default());
         }
         let mut scanner = Scanner::new(self.payload);
-        let Some(first) = scanner.first_item()? else {
+        if !scanner.enter_array()? {
             scanner.expect(b']')?;
             return self.arguments(scanner, 0..0);
-        };
+        }
+        let start = scanner.at;
+        scanner.value()?;
         let others = scanner.other_items()?;
-        self.arguments(scanner, first.start..others.end)
+        self.arguments(scanner, start..others.end)
     }
 
+    #[inline]
     fn event(&self) -> Result<Payload<'a>, DecodeError> {
         if self.payload.is_empty() {
             return Ok(Payload::Event { name: "".into(), arguments: Arguments::default() });
         }
         let mut scanner = Scanner::new(self.payload);
-        let name = scanner.first_item()?.ok_or(DecodeError::InvalidPayload)?;
-        let name = self.payload.get(name).and_then(event_name);
+        if !scanner.enter_array()? {
+            return Err(DecodeError::InvalidPayload);
+        }
+        let name = self.event_name(&mut scanner)?;
         let others = scanner.other_items()?;
         let arguments = self.arguments(scanner, others)?;
-        Ok(Payload::Event { name: name.ok_or(DecodeError::InvalidPayload)?, arguments })
+        Ok(Payload::Event { name, arguments })
+    }
+
+    /// A string that is not reserved, or a number (S-012).
+    #[inline]
+    fn event_name(&self, scanner: &mut Scanner<'_>) -> Result<Cow<'a, str>, DecodeError> {
+        let start = scanner.at;
+        let name = match scanner.peek() {
+            Some(b'"') if scanner.string()? => {
+                let json = self.payload.get(start..scanner.at).unwrap_or_default();
+                serde_json::from_str::<String>(json).ok().map(Cow::Owned)
+            }
+            Some(b'"') => self.payload.get(start + 1..scanner.at - 1).map(Cow::Borrowed),
+            Some(b'-' | b'0'..=b'9') => {
+                scanner.value()?;
+                return Ok(self.payload.get(start..scanner.at).unwrap_or_default().into());
+            }
+            _ => None,
+        };
+        name.filter(|name| !is_reserved_event(name)).ok_or(DecodeError::InvalidPayload)
     }
 
     /// The arguments at this place of the payload, if the scanner has seen all of it.
+    #[inline]
     fn arguments(
         &self,
         mut scanner: Scanner<'_>,
@@ -303,21 +331,6 @@ impl<'a> Header<'a> {
         let list = self.payload.get(place).unwrap_or_default();
         Ok(Arguments { list, attachments: &[] })
     }
-}
-
-/// A string that is not reserved, or a number (S-012).
-fn event_name(json: &str) -> Option<Cow<'_, str>> {
-    let Some(quoted) = json.strip_prefix('"') else {
-        let number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        return number.then_some(Cow::Borrowed(json));
-    };
-    let plain = quoted.strip_suffix('"')?;
-    let name = if plain.contains('\\') {
-        Cow::Owned(serde_json::from_str::<String>(json).ok()?)
-    } else {
-        Cow::Borrowed(plain)
-    };
-    (!is_reserved_event(&name)).then_some(name)
 }
 
 fn read_count(text: &str, limit: usize) -> Result<(usize, &str), DecodeError> {
@@ -333,6 +346,7 @@ fn read_count(text: &str, limit: usize) -> Result<(usize, &str), DecodeError> {
 }
 
 /// A namespace runs from `/` to the first comma, or to the end (S-010).
+#[inline]
 fn read_namespace(text: &str) -> (&str, &str) {
     if !text.starts_with('/') {
         return ("/", text);
@@ -340,6 +354,7 @@ fn read_namespace(text: &str) -> (&str, &str) {
     text.split_once(',').unwrap_or((text, ""))
 }
 
+#[inline]
 fn read_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);

@@ -56,14 +56,17 @@ impl<'a> Scanner<'a> {
     pub(in crate::socket) fn value(&mut self) -> Result<(), NotJson> {
         loop {
             self.space();
-            let opened = match self.peek().ok_or(NotJson)? {
-                b'{' => self.open(1)?,
-                b'[' => self.open(0)?,
-                b'"' => self.string().map(|()| false)?,
-                b'-' | b'0'..=b'9' => self.number().map(|()| false)?,
-                _ => self.literal().map(|()| false)?,
-            };
-            if !opened && self.close_until_next()? {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                }
+                Some(b'{') if self.open(1)? => continue,
+                Some(b'[') if self.open(0)? => continue,
+                Some(b'{' | b'[') => {}
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                _ => self.literal()?,
+            }
+            if self.depth == 0 || self.close_until_next()? {
                 return Ok(());
             }
         }
@@ -79,17 +82,12 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over `[` and the first item of the array behind it; the item's place. `None` if the
-    /// array is empty.
-    pub(in crate::socket) fn first_item(&mut self) -> Result<Option<Range<usize>>, NotJson> {
+    /// Steps over `[`, to the first item of the array. `false` if it is empty.
+    #[inline]
+    pub(in crate::socket) fn enter_array(&mut self) -> Result<bool, NotJson> {
         self.expect(b'[')?;
         self.space();
-        if self.peek() == Some(b']') {
-            return Ok(None);
-        }
-        let start = self.at;
-        self.value()?;
-        Ok(Some(start..self.at))
+        Ok(self.peek() != Some(b']'))
     }
 
     /// Behind an item: steps over all others and `]`; the place of the others.
@@ -169,20 +167,24 @@ impl<'a> Scanner<'a> {
         self.expect(b':')
     }
 
-    /// Steps over a string; the scanner stands at its opening quote.
-    fn string(&mut self) -> Result<(), NotJson> {
+    /// Steps over a string; the scanner stands at its opening quote. Whether it has escapes.
+    #[inline]
+    pub(in crate::socket) fn string(&mut self) -> Result<bool, NotJson> {
         self.at += 1;
+        let mut escaped = false;
         loop {
             match self.next_special()? {
-                b'"' => return Ok(()),
+                b'"' => return Ok(escaped),
                 b'\\' => self.escape()?,
                 _ => return Err(NotJson),
             }
+            escaped = true;
         }
     }
 
     /// Steps over plain characters of a string, and over the byte behind them: a quote, a
     /// backslash, or a control character.
+    #[inline]
     fn next_special(&mut self) -> Result<u8, NotJson> {
         let rest = self.bytes.get(self.at..).ok_or(NotJson)?;
         let (words, tail) = rest.as_chunks();
