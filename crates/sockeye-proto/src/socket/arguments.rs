@@ -202,18 +202,18 @@ impl ToArguments for &OwnedArguments {
 #[derive(Debug)]
 pub struct ArgumentWriter<'a> {
     json: &'a mut Vec<u8>,
-    attachments: Vec<Frame>,
+    attachments: &'a mut Vec<Frame>,
     /// Whether something stands before the arguments in the same array.
     after_name: bool,
 }
 
 impl<'a> ArgumentWriter<'a> {
-    pub(super) const fn new(json: &'a mut Vec<u8>, after_name: bool) -> Self {
-        Self { json, attachments: Vec::new(), after_name }
-    }
-
-    pub(super) fn finish(self) -> Vec<Frame> {
-        self.attachments
+    pub(super) const fn new(
+        json: &'a mut Vec<u8>,
+        attachments: &'a mut Vec<Frame>,
+        after_name: bool,
+    ) -> Self {
+        Self { json, attachments, after_name }
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
@@ -255,7 +255,7 @@ impl<'a> ArgumentWriter<'a> {
     }
 
     fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
-        let formatter = AttachBytes { attachments: &mut self.attachments };
+        let formatter = AttachBytes { attachments: self.attachments };
         let mut serializer = serde_json::Serializer::with_formatter(&mut *self.json, formatter);
         value.serialize(&mut serializer)
     }

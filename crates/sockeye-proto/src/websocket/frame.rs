@@ -5,7 +5,9 @@ use std::iter;
 use std::sync::Arc;
 
 use super::close::{CloseCode, fitting_reason};
-use super::header::{COMPRESSED, HeaderBytes, unmasked_frame_bytes, unmasked_header_bytes};
+use super::header::{
+    COMPRESSED, HeaderBytes, unmasked_frame_bytes, unmasked_header_bytes, write_header_before,
+};
 use super::mask::mask;
 use super::opcode::Opcode;
 
@@ -80,8 +82,7 @@ impl Frame {
     #[must_use]
     pub fn from_scratch(opcode: Opcode, scratch: &mut [u8], body_start: usize) -> Self {
         let length = opcode.fitting(scratch.len().saturating_sub(body_start));
-        let header = HeaderBytes::new(opcode, length, None);
-        match FrameRef::in_place(&header, length, scratch, body_start) {
+        match FrameRef::in_place(opcode, false, length, scratch, body_start) {
             Some(frame) => frame.to_frame(),
             None => Self::from_parts(opcode, &[scratch.get(body_start..).unwrap_or_default()]),
         }
@@ -95,8 +96,7 @@ impl Frame {
         body_start: usize,
     ) -> Option<Self> {
         let length = scratch.len().saturating_sub(body_start);
-        let header = HeaderBytes::new(opcode, length, None).compressed();
-        FrameRef::in_place(&header, length, scratch, body_start).map(FrameRef::to_frame)
+        FrameRef::in_place(opcode, true, length, scratch, body_start).map(FrameRef::to_frame)
     }
 
     /// Appends the same frame to `out` as a client sends it: masked with `key`. See
@@ -164,20 +164,20 @@ impl<'a> FrameRef<'a> {
     #[must_use]
     pub fn in_scratch(opcode: Opcode, scratch: &'a mut [u8], body_start: usize) -> Option<Self> {
         let length = opcode.fitting(scratch.len().checked_sub(body_start)?);
-        Self::in_place(&HeaderBytes::new(opcode, length, None), length, scratch, body_start)
+        Self::in_place(opcode, false, length, scratch, body_start)
     }
 
     /// Puts the header into the room right before the payload.
     fn in_place(
-        header: &HeaderBytes,
+        opcode: Opcode,
+        compressed: bool,
         length: usize,
         scratch: &'a mut [u8],
         body_start: usize,
     ) -> Option<Self> {
-        let start = body_start.checked_sub(header.len())?;
-        let frame = scratch.get_mut(start..body_start.saturating_add(length))?;
-        fill(frame, header.as_slice());
-        Some(Self(frame))
+        let room = scratch.get_mut(..body_start)?;
+        let start = write_header_before(room, opcode, compressed, length)?;
+        scratch.get(start..body_start.saturating_add(length)).map(Self)
     }
 
     /// The first of finished frames that lie one behind the other, and the others. `None` if there

@@ -134,13 +134,6 @@ impl HeaderBytes {
         header
     }
 
-    /// The header of the same frame whose payload is compressed.
-    pub(super) fn compressed(mut self) -> Self {
-        let [first, ..] = &mut self.bytes;
-        *first |= COMPRESSED;
-        self
-    }
-
     fn from_array<const N: usize>(start: [u8; N]) -> Self {
         let mut header = Self { bytes: [0; MAX_HEADER_BYTES], length: N as u8 };
         for (slot, byte) in header.bytes.iter_mut().zip(start) {
@@ -165,6 +158,34 @@ impl HeaderBytes {
     pub(super) fn len(&self) -> usize {
         usize::from(self.length)
     }
+}
+
+/// Writes the header of an unmasked frame to the end of `room`; where it begins. `None`: there is too
+/// little room.
+pub(super) fn write_header_before(
+    room: &mut [u8],
+    opcode: Opcode,
+    compressed: bool,
+    length: usize,
+) -> Option<usize> {
+    let first = FINISHED | opcode.bits() | if compressed { COMPRESSED } else { 0 };
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < LENGTH_16 => put(room, [first, short]),
+        (_, Ok(medium)) => {
+            let [a, b] = medium.to_be_bytes();
+            put(room, [first, LENGTH_16, a, b])
+        }
+        _ => {
+            let [a, b, c, d, e, f, g, h] = (length as u64).to_be_bytes();
+            put(room, [first, LENGTH_64, a, b, c, d, e, f, g, h])
+        }
+    }
+}
+
+fn put<const N: usize>(room: &mut [u8], header: [u8; N]) -> Option<usize> {
+    let start = room.len().checked_sub(N)?;
+    *room.last_chunk_mut()? = header;
+    Some(start)
 }
 
 /// How many bytes the header of an unmasked frame takes, by its second byte.

@@ -5,31 +5,35 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use sockeye_proto::engine::{CloseDetail, CloseReason, TransportName};
 
-/// Sets of numbers that threads are spread over.
-const SHARDS: usize = 16;
+/// Sets of numbers, for so many threads, each of which has its own.
+const OWN_SHARDS: usize = 24;
+/// Sets that all other threads are spread over.
+const COMMON_SHARDS: usize = 8;
+const SHARDS: usize = OWN_SHARDS + COMMON_SHARDS;
 
 thread_local! {
     /// Which set is this thread's; `SHARDS` before it has one.
-    static OWN: Cell<usize> = const { Cell::new(SHARDS) };
+    static SHARD: Cell<usize> = const { Cell::new(SHARDS) };
 }
 
-fn own_shard() -> usize {
-    let known = OWN.get();
+fn shard() -> usize {
+    let known = SHARD.get();
     if known < SHARDS { known } else { choose_shard() }
 }
 
 #[cold]
 fn choose_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let own = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    OWN.set(own);
-    own
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    let shard = if next < OWN_SHARDS { next } else { OWN_SHARDS + next % COMMON_SHARDS };
+    SHARD.set(shard);
+    shard
 }
 
 /// `N` numbers that only grow.
 ///
-/// Adding is one relaxed addition in a cache line that is this thread's alone, up to sixteen
-/// threads. A sum that is taken meanwhile is of no single moment.
+/// The first threads that count anything, which are those of the runtime, add to cache lines of
+/// their own, so nothing is locked for it. A sum that is taken meanwhile is of no single moment.
 #[derive(Debug)]
 pub(crate) struct Counters<const N: usize>([Shard<N>; SHARDS]);
 
@@ -46,7 +50,12 @@ impl<const N: usize> Counters<N> {
     /// Adds to the number at `index`, if there is one.
     #[inline]
     pub(crate) fn add(&self, index: usize, count: u64) {
-        if let Some(number) = self.0.get(own_shard()).and_then(|shard| shard.0.get(index)) {
+        let shard = shard();
+        let Some(number) = self.0.get(shard).and_then(|shard| shard.0.get(index)) else { return };
+        if shard < OWN_SHARDS {
+            // Nobody else writes here.
+            number.store(number.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+        } else {
             number.fetch_add(count, Ordering::Relaxed);
         }
     }

@@ -247,8 +247,7 @@ impl<A: Application> Driver<A> {
     /// The same; how many packets and bytes that was. The others lie in `rest`, or do not matter.
     fn work_through(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> (u64, usize) {
         let limits = Limits::new(self.session.shared().options.max_http_buffer_size);
-        // What came in one read came at one time.
-        let now = self.session.now();
+        let mut read = Read::at(self.session.now());
         let decoder = self.websocket.as_ref().map(|websocket| &websocket.decoder);
         let mut inflater = decoder.and_then(LentInflater::for_decoder);
         let (mut packets, mut at) = (0, 0);
@@ -270,7 +269,7 @@ impl<A: Application> Driver<A> {
                     at += used;
                     packets += u64::from(matches!(message, Frame::Text(_) | Frame::Binary(_)));
                     let mut link = websocket.link;
-                    websocket.over = frame(session, application, cx, now, &mut link, message);
+                    websocket.over = frame(session, application, cx, &mut read, &mut link, message);
                     websocket.link = link;
                 }
                 Err(error) => {
@@ -282,8 +281,8 @@ impl<A: Application> Driver<A> {
     }
 
     fn packet(&mut self, cx: &mut Context<'_>, mut link: LinkName, packet: Packet<'_>) {
-        let now = self.session.now();
-        deliver(&self.session, &mut self.application, cx, now, &mut link, packet);
+        let mut read = Read::at(self.session.now());
+        deliver(&self.session, &mut self.application, cx, &mut read, &mut link, packet);
     }
 
     /// The WebSocket ended without a close frame, or after it.
@@ -324,12 +323,34 @@ impl<A: Application> Driver<A> {
     }
 }
 
+/// What came in one read, which came at one time.
+struct Read {
+    now: Moment,
+    /// The machine knows that there was a message.
+    told: bool,
+}
+
+impl Read {
+    const fn at(now: Moment) -> Self {
+        Self { now, told: false }
+    }
+
+    /// Whether a message is to be delivered. The first shows the machine that the peer lives; from
+    /// then on it only matters whether the session is over, which takes no lock to see.
+    fn is_taken(&mut self, session: &Session) -> bool {
+        if std::mem::replace(&mut self.told, true) {
+            return !session.is_over();
+        }
+        session.lock().machine.takes_message(self.now)
+    }
+}
+
 /// One message of a WebSocket. `true` if nothing that follows matters.
 fn frame<A: Application>(
     session: &Arc<Session>,
     application: &mut A,
     cx: &mut Context<'_>,
-    now: Moment,
+    read: &mut Read,
     link: &mut LinkName,
     message: Frame<'_>,
 ) -> bool {
@@ -347,7 +368,7 @@ fn frame<A: Application>(
         }
     };
     match packet {
-        Ok(packet) => deliver(session, application, cx, now, link, packet),
+        Ok(packet) => deliver(session, application, cx, read, link, packet),
         Err(error) => session.undecodable(*link, &error),
     }
     false
@@ -358,14 +379,13 @@ fn deliver<A: Application>(
     session: &Arc<Session>,
     application: &mut A,
     cx: &mut Context<'_>,
-    now: Moment,
+    read: &mut Read,
     link: &mut LinkName,
     packet: Packet<'_>,
 ) {
     let packet = match (*link, packet) {
         (LinkName::Active, Packet::Message(message)) => {
-            let taken = session.lock().machine.takes_message(now);
-            if taken {
+            if read.is_taken(session) {
                 application.message(session, cx, message);
             }
             return;
@@ -376,7 +396,7 @@ fn deliver<A: Application>(
         application.heartbeat();
     }
     let mut state = session.lock();
-    session.handle_at(now, &mut state, Input::Packet { link: *link, packet });
+    session.handle_at(read.now, &mut state, Input::Packet { link: *link, packet });
     if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {
         *link = LinkName::Active;
         drop(state);

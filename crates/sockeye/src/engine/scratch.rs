@@ -1,6 +1,6 @@
 //! Buffers that belong to a thread and not to a connection, so that an idle connection owns none.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// What one read takes at most.
 const READ_BYTES: usize = 64 * 1024;
@@ -8,9 +8,9 @@ const READ_BYTES: usize = 64 * 1024;
 const KEPT_BYTES: usize = 256 * 1024;
 
 thread_local! {
-    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static WRITE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static ENCODE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static READ: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static WRITE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static ENCODE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Lends the thread's read buffer, of full length.
@@ -35,9 +35,9 @@ pub(crate) fn with_encode_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> 
 }
 
 /// Takes the buffer out while it is lent: user code that runs meanwhile (a `Serialize` that emits,
-/// a handler) finds an empty one instead of a borrow error.
+/// a handler) finds an empty one.
 fn lend<R>(
-    slot: &'static std::thread::LocalKey<RefCell<Vec<u8>>>,
+    slot: &'static std::thread::LocalKey<Cell<Vec<u8>>>,
     use_it: impl FnOnce(&mut Vec<u8>) -> R,
 ) -> R {
     let mut buffer = slot.take();

@@ -52,7 +52,8 @@ impl Codec {
             Ok(send(match &self.custom {
                 None => PacketForOne::Written(packet),
                 Some(parser) => {
-                    PacketForOne::Translated(packet.into_encoded().with_parser(parser, namespace)?)
+                    let packet = packet.into_encoded().with_parser(parser, namespace)?;
+                    PacketForOne::Translated(Box::new(packet))
                 }
             }))
         })

@@ -3,7 +3,7 @@ use std::task::Context;
 
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
 use sockeye_proto::socket::{
-    Action, Connection as Machine, EncodeError, Encoded, Packet, Payload, Violation,
+    Action, Connection as Machine, DecodeError, EncodeError, Encoded, Packet, Payload, Violation,
 };
 
 use super::arrival::{Arrival, Decision, decide, find_and_decide};
@@ -46,35 +46,26 @@ impl Connection {
 
 impl Application for Connection {
     fn message(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, message: Message<'_>) {
-        let packet = match (&mut self.decoder, &message) {
+        match (&mut self.decoder, &message) {
             (MessageDecoder::Json(decoder), Message::Text(text)) => {
-                decoder.text(text, self.server.max_attachments())
-            }
-            (MessageDecoder::Json(decoder), Message::Binary(data)) => match decoder.binary(data) {
-                Ok(None) => return,
-                Ok(Some(assembled)) => {
-                    return match assembled.packet() {
-                        Ok(packet) => self.packet(session, cx, packet),
-                        Err(error) => self.invalid(session, &error),
-                    };
-                }
-                Err(error) => Err(error),
-            },
-            (MessageDecoder::Custom(decoder), message) => {
-                return match codec::receive(&mut **decoder, message) {
-                    Ok(Some(received)) => match received.packet() {
-                        Ok(packet) => self.packet(session, cx, packet),
-                        Err(error) => self.invalid(session, &error),
-                    },
+                match decoder.text(text, self.server.max_attachments()) {
+                    Ok(Some(packet)) => self.packet(session, cx, packet),
                     Ok(None) => {}
                     Err(error) => self.invalid(session, &error),
-                };
+                }
             }
-        };
-        match packet {
-            Ok(Some(packet)) => self.packet(session, cx, packet),
-            Ok(None) => {}
-            Err(error) => self.invalid(session, &error),
+            (MessageDecoder::Json(decoder), Message::Binary(data)) => match decoder.binary(data) {
+                Ok(Some(assembled)) => self.received(session, cx, assembled.packet()),
+                Ok(None) => {}
+                Err(error) => self.invalid(session, &error),
+            },
+            (MessageDecoder::Custom(decoder), message) => {
+                match codec::receive(&mut **decoder, message) {
+                    Ok(Some(received)) => self.received(session, cx, received.packet()),
+                    Ok(None) => {}
+                    Err(error) => self.invalid(session, &error),
+                }
+            }
         }
     }
 
@@ -144,11 +135,30 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    /// A packet that came in several messages, or was read by a custom parser.
+    fn received(
+        &mut self,
+        session: &Arc<Session>,
+        cx: &mut Context<'_>,
+        packet: Result<Packet<'_>, DecodeError>,
+    ) {
+        match packet {
+            Ok(packet) => self.packet(session, cx, packet),
+            Err(error) => self.invalid(session, &error),
+        }
+    }
+
     fn packet(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
-        let mut auth = None;
-        let is_version_two = version_two::is_spoken(session);
-        let packet =
-            if is_version_two { version_two::translate(packet, &mut auth) } else { packet };
+        if version_two::is_spoken(session) {
+            let mut auth = None;
+            let packet = version_two::translate(packet, &mut auth);
+            return self.act(session, cx, packet);
+        }
+        self.act(session, cx, packet);
+    }
+
+    /// Does what a packet asks for.
+    fn act(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
         let namespace = packet.namespace;
         if matches!(packet.payload, Payload::Connect(_)) {
             // Who was put out just now may come back at once.
@@ -172,7 +182,7 @@ impl Connection {
             Ok(Action::Ignore) => {}
             // Some clients say what goes without saying.
             Err(Violation::AlreadyConnected)
-                if is_version_two && namespace == version_two::MAIN => {}
+                if version_two::is_spoken(session) && namespace == version_two::MAIN => {}
             Err(violation) => self.violated(session, violation),
         }
     }

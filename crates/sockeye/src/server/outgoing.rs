@@ -17,14 +17,14 @@ pub(super) enum PacketForOne<'a> {
     /// The default parser: it lies in the encoder's buffer.
     Written(Written<'a>),
     /// Another.
-    Translated(Encoded),
+    Translated(Box<Encoded>),
 }
 
 impl PacketFrames for PacketForOne<'_> {
     fn frames(self) -> impl Iterator<Item = Frame> {
         let packet = match self {
             Self::Written(packet) => packet.into_encoded(),
-            Self::Translated(packet) => packet,
+            Self::Translated(packet) => *packet,
         };
         packet.into_frames()
     }
@@ -34,8 +34,9 @@ impl PacketFrames for PacketForOne<'_> {
             Self::Written(packet) => {
                 // Text is the same in all dialects.
                 outbox.push_own(packet.text());
-                let attachments = packet.into_attachments().into_iter();
-                attachments.for_each(|frame| outbox.push(dialect.frame(frame)));
+                for attachment in packet.into_attachments() {
+                    outbox.push(dialect.frame(attachment));
+                }
             }
             Self::Translated(packet) => packet.queue(dialect, outbox),
         }

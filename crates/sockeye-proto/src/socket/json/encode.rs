@@ -179,6 +179,7 @@ impl Written<'_> {
 pub struct Encoder<'a> {
     scratch: &'a mut Vec<u8>,
     namespace: &'a str,
+    attachments: Vec<Frame>,
 }
 
 /// Writes a string. Most short ones need no escapes, and no serializer; at long ones it is faster.
@@ -194,13 +195,16 @@ pub(in crate::socket) fn write_string(json: &mut Vec<u8>, text: &str) -> serde_j
     Ok(())
 }
 
+/// So much higher is the type of an event or acknowledgement that has attachments.
+const WITH_ATTACHMENTS: u8 = 3;
+
 /// The digits of a `u64`, and of the largest count of attachments.
 const DIGITS: usize = 20;
 
 impl<'a> Encoder<'a> {
     /// An encoder for packets of `namespace`. What `scratch` holds is lost.
     pub const fn new(scratch: &'a mut Vec<u8>, namespace: &'a str) -> Self {
-        Self { scratch, namespace }
+        Self { scratch, namespace, attachments: Vec::new() }
     }
 
     /// An event; with an id if it asks for an acknowledgement.
@@ -226,8 +230,8 @@ impl<'a> Encoder<'a> {
         id: Option<u64>,
         arguments: &A,
     ) -> Result<Written<'a>, EncodeError> {
-        let attachments = self.event_list(name, arguments)?;
-        Ok(self.write(if attachments.is_empty() { b'2' } else { b'5' }, id, attachments))
+        self.event_list(name, arguments)?;
+        Ok(self.write(b'2', id))
     }
 
     /// An event with its offset as one more argument: what [`Encoded::with_offset`] makes of one,
@@ -241,19 +245,20 @@ impl<'a> Encoder<'a> {
         arguments: &A,
         offset: Offset,
     ) -> Result<Encoded, EncodeError> {
-        let attachments = self.event_list(name, arguments)?;
-        self.scratch.pop();
+        let mut encoder = self.reborrow();
+        encoder.event_list(name, arguments)?;
+        encoder.scratch.pop();
         for part in [b",\"", offset.text().as_bytes(), b"\"]"] {
-            self.scratch.extend_from_slice(part);
+            encoder.scratch.extend_from_slice(part);
         }
-        Ok(self.finish(if attachments.is_empty() { b'2' } else { b'5' }, None, attachments))
+        Ok(encoder.write(b'2', None).into_encoded())
     }
 
     fn event_list<A: ToArguments + ?Sized>(
         &mut self,
         name: &str,
         arguments: &A,
-    ) -> Result<Vec<Frame>, EncodeError> {
+    ) -> Result<(), EncodeError> {
         if is_reserved_event(name) {
             return Err(EncodeError::ReservedEvent(name.to_owned()));
         }
@@ -286,8 +291,8 @@ impl<'a> Encoder<'a> {
     ) -> Result<Written<'a>, EncodeError> {
         self.begin();
         self.scratch.push(b'[');
-        let attachments = self.arguments(arguments, false)?;
-        Ok(self.write(if attachments.is_empty() { b'3' } else { b'6' }, Some(id), attachments))
+        self.arguments(arguments, false)?;
+        Ok(self.write(b'3', Some(id)))
     }
 
     /// Tells the client that it is connected to the namespace, under which id (S-023), and under
@@ -298,13 +303,13 @@ impl<'a> Encoder<'a> {
         for part in ["{\"sid\":\"", sid, "\"", &pid, "}"] {
             self.scratch.extend_from_slice(part.as_bytes());
         }
-        self.finish(b'0', None, Vec::new())
+        self.finish(b'0')
     }
 
     /// The same for a client of Socket.IO 2, which knows its id (S-099).
     pub fn connect_without_id(&mut self) -> Encoded {
         self.begin();
-        self.finish(b'0', None, Vec::new())
+        self.finish(b'0')
     }
 
     /// Asks to join the namespace (C-040). `auth` is a JSON object.
@@ -352,7 +357,7 @@ impl<'a> Encoder<'a> {
         for part in ["{\"message\":", &message, &data, "}"] {
             self.scratch.extend_from_slice(part.as_bytes());
         }
-        self.finish(b'4', None, Vec::new())
+        self.finish(b'4')
     }
 
     /// The same for a client of Socket.IO 2, for which any value is a reason (S-101). A number
@@ -360,25 +365,24 @@ impl<'a> Encoder<'a> {
     pub fn connect_error_value(&mut self, reason: &serde_json::Value) -> Encoded {
         self.begin();
         self.scratch.extend_from_slice(reason.to_string().as_bytes());
-        self.finish(b'4', None, Vec::new())
+        self.finish(b'4')
     }
 
     /// Tells the client that it is no longer in the namespace.
     pub fn disconnect(&mut self) -> Encoded {
         self.begin();
-        self.finish(b'1', None, Vec::new())
+        self.finish(b'1')
     }
 
     fn arguments<A: ToArguments + ?Sized>(
         &mut self,
         arguments: &A,
         after_name: bool,
-    ) -> Result<Vec<Frame>, EncodeError> {
-        let mut writer = ArgumentWriter::new(self.scratch, after_name);
+    ) -> Result<(), EncodeError> {
+        let mut writer = ArgumentWriter::new(self.scratch, &mut self.attachments, after_name);
         arguments.write(&mut writer).map_err(EncodeError::Json)?;
-        let attachments = writer.finish();
         self.scratch.push(b']');
-        Ok(attachments)
+        Ok(())
     }
 
     /// Room before the payload: frame header, two types, count, `-`, namespace, `,`, id.
@@ -388,19 +392,24 @@ impl<'a> Encoder<'a> {
 
     fn begin(&mut self) {
         let room = self.room();
-        self.scratch.clear();
-        self.scratch.resize(room, 0);
+        if self.scratch.len() < room {
+            self.scratch.resize(room, 0);
+        }
+        // What lies there is written over, or not sent.
+        self.scratch.truncate(room);
     }
 
-    fn finish(&mut self, kind: u8, id: Option<u64>, attachments: Vec<Frame>) -> Encoded {
-        self.reborrow().write(kind, id, attachments).into_encoded()
+    /// A packet without an id or attachments, behind whose type the payload lies.
+    fn finish(&mut self, kind: u8) -> Encoded {
+        self.reborrow().write(kind, None).into_encoded()
     }
 
     const fn reborrow(&mut self) -> Encoder<'_> {
-        Encoder { scratch: self.scratch, namespace: self.namespace }
+        Encoder::new(self.scratch, self.namespace)
     }
 
-    fn write(mut self, kind: u8, id: Option<u64>, attachments: Vec<Frame>) -> Written<'a> {
+    /// Completes a packet of this kind, or if it has attachments, of the kind that has them.
+    fn write(mut self, kind: u8, id: Option<u64>) -> Written<'a> {
         let mut start = self.room();
         if let Some(id) = id {
             self.prepend(&mut start, itoa::Buffer::new().format(id).as_bytes());
@@ -410,16 +419,19 @@ impl<'a> Encoder<'a> {
             let namespace = self.namespace;
             self.prepend(&mut start, namespace.as_bytes());
         }
-        if !attachments.is_empty() {
+        if self.attachments.is_empty() {
+            self.prepend(&mut start, &[b'4', kind]);
+        } else {
             self.prepend(&mut start, b"-");
-            self.prepend(&mut start, itoa::Buffer::new().format(attachments.len()).as_bytes());
+            self.prepend(&mut start, itoa::Buffer::new().format(self.attachments.len()).as_bytes());
+            self.prepend(&mut start, &[b'4', kind + WITH_ATTACHMENTS]);
         }
-        self.prepend(&mut start, &[b'4', kind]);
         let text = FrameRef::in_scratch(Opcode::Text, self.scratch, start);
         // There is room.
-        Written { text: text.unwrap_or_default(), attachments }
+        Written { text: text.unwrap_or_default(), attachments: self.attachments }
     }
 
+    #[inline]
     fn prepend(&mut self, start: &mut usize, part: &[u8]) {
         *start -= part.len();
         self.scratch[*start..*start + part.len()].copy_from_slice(part);

@@ -1,6 +1,7 @@
 //! Carrying out what the machine says.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -57,6 +58,9 @@ impl Session {
         input: Input,
     ) -> Verdict {
         state.machine.handle(now, input);
+        if !state.machine.is_open() {
+            self.over.store(true, Ordering::Release);
+        }
         let mut verdict = Verdict::default();
         while let Some(output) = state.machine.poll() {
             match output {

@@ -8,6 +8,7 @@ mod violations;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::{Mutex, MutexGuard};
@@ -36,6 +37,8 @@ pub struct Session {
     handshake: Handshake,
     place: Place,
     driver: AtomicWaker,
+    /// Whether the machine is no longer open; changed with the lock held.
+    over: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -88,6 +91,7 @@ impl Session {
             handshake,
             place: Place::default(),
             driver: AtomicWaker::new(),
+            over: AtomicBool::new(false),
             state: Mutex::new(State::new(machine, link)),
         });
         session.reschedule(&mut session.lock());
@@ -123,6 +127,11 @@ impl Session {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.lock().machine.is_open()
+    }
+
+    /// The same, as it was just now: what is going on elsewhere may end it.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// Bytes that are queued and not yet written.
