@@ -96,6 +96,7 @@ fn no_arrow_points_back() {
 
 /// What sockeye-proto may depend on: nothing that does I/O, tells the time or draws numbers.
 const PROTO_DEPENDENCIES: &[&str] = &[
+    "ascii",
     "base64",
     "bytes",
     "form_urlencoded",

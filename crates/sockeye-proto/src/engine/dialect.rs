@@ -72,6 +72,7 @@ impl Dialect {
     ///
     /// # Errors
     /// See [`PacketError`].
+    #[inline]
     pub fn decode_text<'a>(&self, text: &'a str) -> Result<Packet<'a>, PacketError> {
         match self.revision {
             Revision::Four => Packet::decode(text),

@@ -71,22 +71,21 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// See [`PacketError`].
+    #[inline]
     pub fn decode(text: &'a str) -> Result<Self, PacketError> {
-        let Some((&kind, _)) = text.as_bytes().split_first() else {
-            return Err(PacketError::Empty);
-        };
-        // A first byte below 0x80 is a whole character, so the rest begins at a boundary.
-        let rest = text.get(1..).ok_or(PacketError::UnknownType(kind))?;
+        let mut rest = text.chars();
+        let kind = rest.next();
+        let rest = rest.as_str();
         match kind {
-            b'0' => Ok(Self::Open(rest)),
-            b'1' => Ok(Self::Close),
-            b'2' => Ok(Self::Ping(rest)),
-            b'3' => Ok(Self::Pong(rest)),
-            b'4' => Ok(Self::Message(Message::Text(rest))),
-            b'5' => Ok(Self::Upgrade),
-            b'6' => Ok(Self::Noop),
-            b'b' => decode_base64(rest),
-            other => Err(PacketError::UnknownType(other)),
+            Some('4') => Ok(Self::Message(Message::Text(rest))),
+            Some('0') => Ok(Self::Open(rest)),
+            Some('1') => Ok(Self::Close),
+            Some('2') => Ok(Self::Ping(rest)),
+            Some('3') => Ok(Self::Pong(rest)),
+            Some('5') => Ok(Self::Upgrade),
+            Some('6') => Ok(Self::Noop),
+            Some('b') => decode_base64(rest),
+            _ => Err(text.bytes().next().map_or(PacketError::Empty, PacketError::UnknownType)),
         }
     }
 

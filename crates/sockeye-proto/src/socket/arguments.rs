@@ -180,6 +180,7 @@ impl<T: Serialize + ?Sized> ToArguments for T {
 }
 
 impl ToArguments for Arguments<'_> {
+    #[inline]
     fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
         writer.raw(*self);
         Ok(())
@@ -187,6 +188,7 @@ impl ToArguments for Arguments<'_> {
 }
 
 impl ToArguments for OwnedArguments {
+    #[inline]
     fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
         self.as_arguments().write(writer)
     }
@@ -240,6 +242,7 @@ impl<'a> ArgumentWriter<'a> {
         Ok(())
     }
 
+    #[inline]
     fn raw(&mut self, arguments: Arguments<'_>) {
         if !arguments.list.is_empty() {
             self.comma();

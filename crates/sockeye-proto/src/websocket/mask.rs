@@ -11,6 +11,10 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], phase: usize) {
     for block in blocks {
         mask_words(block, word);
     }
+    let (blocks, rest) = rest.as_chunks_mut::<SHORT_BLOCK_BYTES>();
+    for block in blocks {
+        mask_words(block, word);
+    }
     let tail = mask_words(rest, word);
     for (byte, key) in tail.iter_mut().zip(key) {
         *byte ^= key;
@@ -27,8 +31,9 @@ fn mask_words(bytes: &mut [u8], key: u32) -> &mut [u8] {
     tail
 }
 
-/// A known length, of which the compiler makes wide vector instructions without a loop.
+/// Known lengths, of which the compiler makes wide vector instructions without a loop.
 const BLOCK_BYTES: usize = 64;
+const SHORT_BLOCK_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {

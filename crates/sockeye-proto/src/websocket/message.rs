@@ -1,5 +1,7 @@
 //! What a peer said. Never owns its bytes.
 
+use ascii::AsciiStr;
+
 use super::close::CloseFrame;
 use super::error::DecodeError;
 use super::opcode::Opcode;
@@ -27,9 +29,7 @@ impl<'a> Message<'a> {
     #[inline]
     pub(super) fn read(opcode: Opcode, payload: &'a [u8]) -> Result<Self, DecodeError> {
         Ok(match opcode {
-            Opcode::Text => Self::Text(
-                simdutf8::basic::from_utf8(payload).map_err(|_| DecodeError::InvalidUtf8)?,
-            ),
+            Opcode::Text => Self::Text(read_text(payload)?),
             Opcode::Binary => Self::Binary(payload),
             Opcode::Ping => Self::Ping(payload),
             Opcode::Pong => Self::Pong(payload),
@@ -37,4 +37,16 @@ impl<'a> Message<'a> {
             Opcode::Continuation => return Err(DecodeError::UnexpectedContinuation),
         })
     }
+}
+
+/// Checks text. What is short is mostly ASCII, which is seen sooner.
+#[inline]
+fn read_text(payload: &[u8]) -> Result<&str, DecodeError> {
+    const LONG: usize = 64;
+    if payload.len() < LONG
+        && let Ok(text) = AsciiStr::from_ascii(payload)
+    {
+        return Ok(text.as_str());
+    }
+    simdutf8::basic::from_utf8(payload).map_err(|_| DecodeError::InvalidUtf8)
 }

@@ -79,6 +79,7 @@ impl Outbox {
     }
 
     /// Copies a frame that only this peer gets.
+    #[inline]
     pub(crate) fn push_own(&mut self, frame: FrameRef<'_>) {
         self.bytes += frame.as_bytes().len();
         match self.pieces.back_mut() {

@@ -29,6 +29,7 @@ impl PacketFrames for PacketForOne<'_> {
         packet.into_frames()
     }
 
+    #[inline]
     fn queue(self, dialect: &Dialect, outbox: &mut Outbox) {
         match self {
             Self::Written(packet) => {

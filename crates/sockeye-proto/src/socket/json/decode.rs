@@ -219,18 +219,18 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     #[inline]
     fn read(text: &'a str, max_attachments: usize) -> Result<Self, DecodeError> {
-        let first = text.bytes().next();
-        let (kind, binary) = match first {
-            Some(b'0') => (Kind::Connect, false),
-            Some(b'1') => (Kind::Disconnect, false),
-            Some(b'2') => (Kind::Event, false),
-            Some(b'3') => (Kind::Acknowledgement, false),
-            Some(b'4') => (Kind::ConnectError, false),
-            Some(b'5') => (Kind::Event, true),
-            Some(b'6') => (Kind::Acknowledgement, true),
-            other => return Err(DecodeError::UnknownType(other)),
+        let mut rest = text.chars();
+        let (kind, binary) = match rest.next() {
+            Some('0') => (Kind::Connect, false),
+            Some('1') => (Kind::Disconnect, false),
+            Some('2') => (Kind::Event, false),
+            Some('3') => (Kind::Acknowledgement, false),
+            Some('4') => (Kind::ConnectError, false),
+            Some('5') => (Kind::Event, true),
+            Some('6') => (Kind::Acknowledgement, true),
+            _ => return Err(DecodeError::UnknownType(text.bytes().next())),
         };
-        let rest = text.get(1..).unwrap_or_default();
+        let rest = rest.as_str();
         let (attachments, rest) =
             if binary { read_count(rest, max_attachments)? } else { (0, rest) };
         let (namespace, rest) = read_namespace(rest);
@@ -357,10 +357,10 @@ fn read_namespace(text: &str) -> (&str, &str) {
 #[inline]
 fn read_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    if digits.is_empty() {
-        return Ok((None, rest));
+    if end == 0 {
+        return Ok((None, text));
     }
+    let (digits, rest) = text.split_at(end);
     match digits.parse() {
         Ok(id) if id <= MAX_ID => Ok((Some(id), rest)),
         _ => Err(DecodeError::InvalidId),

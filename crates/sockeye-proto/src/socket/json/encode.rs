@@ -254,6 +254,7 @@ impl<'a> Encoder<'a> {
         Ok(encoder.write(b'2', None).into_encoded())
     }
 
+    #[inline]
     fn event_list<A: ToArguments + ?Sized>(
         &mut self,
         name: &str,
@@ -346,7 +347,7 @@ impl<'a> Encoder<'a> {
             _ => ["", ""],
         };
         rest.iter().for_each(|part| self.scratch.extend_from_slice(part.as_bytes()));
-        Ok(self.finish(b'0', None, Vec::new()))
+        Ok(self.finish(b'0'))
     }
 
     /// Tells the client why it may not join the namespace (S-024).
@@ -374,6 +375,7 @@ impl<'a> Encoder<'a> {
         self.finish(b'1')
     }
 
+    #[inline]
     fn arguments<A: ToArguments + ?Sized>(
         &mut self,
         arguments: &A,

@@ -91,6 +91,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Behind an item: steps over all others and `]`; the place of the others.
+    #[inline]
     pub(in crate::socket) fn other_items(&mut self) -> Result<Range<usize>, NotJson> {
         self.space();
         let start = self.at + 1;
