@@ -50,6 +50,11 @@ node() {
     step npm --prefix conformance/js run test:server
     step npm --prefix conformance/js run test:server:msgpack
     step npm --prefix conformance/js run test:clients
+    # A client under test. The official client shows that the suites are right; ours, `$target/release/contract-driver`,
+    # is to go through the same against the official server, our own and that of python-socketio.
+    step npm --prefix conformance/js run test:driver:reference
+    CLIENT_DRIVER="node reference/contract-driver.mjs" RECOVERY_ONLY_REPORT=1 \
+        step npm --prefix conformance/js run test:driver:server
     CHAT_SERVER="$target/release/examples/chat" step npm --prefix conformance/js run test:browser
 }
 

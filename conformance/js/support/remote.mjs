@@ -13,6 +13,7 @@ export class Driver {
   #count = 0;
   #errors = [];
   #stderr = "";
+  #stopping = false;
 
   /** What the client can do; the README of this package lists the words. */
   features = new Set();
@@ -20,6 +21,9 @@ export class Driver {
   async start(commandLine) {
     const [command, ...args] = words(commandLine);
     this.#child = spawn(command, args, { cwd: root, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child.once("exit", (code, signal) => this.#ended(signal ?? code));
+    // It may be gone when it is told something.
+    this.#child.stdin.on("error", () => {});
     this.#child.stderr.setEncoding("utf8").on("data", (text) => (this.#stderr = (this.#stderr + text).slice(-8000)));
     const reports = createInterface({ input: this.#child.stdout });
     const ready = new Promise((resolve, reject) => {
@@ -30,6 +34,10 @@ export class Driver {
     this.features = new Set(await within(2 * TIMEOUT, `the driver \`${commandLine}\``, ready));
   }
 
+  #ended(how) {
+    if (!this.#stopping) this.#errors.push(`it ended with ${how}\n${this.#stderr}`);
+  }
+
   #read(report, ready) {
     if (report.ev === "ready") ready(report.features);
     else if (report.ev === "error") this.#errors.push(report.message);
@@ -38,7 +46,7 @@ export class Driver {
 
   /** Throws if the driver had something to complain about. */
   check() {
-    const errors = this.#errors.splice(0);
+    const errors = this.takeErrors();
     if (errors.length > 0) throw new Error(`the driver: ${errors.join("\n")}`);
   }
 
@@ -50,15 +58,28 @@ export class Driver {
   }
 
   command(command) {
-    this.#child.stdin.write(JSON.stringify(encode(command)) + "\n");
+    this.write(JSON.stringify(encode(command)));
   }
 
+  /** A line as it is, a command or not. */
+  write(line) {
+    this.#child.stdin.write(line + "\n");
+  }
+
+  /** The errors that it told of; they are no longer complained about. */
+  takeErrors() {
+    return this.#errors.splice(0);
+  }
+
+  /** Ends its stdin; gives its exit code. */
   async stop() {
-    if (!this.#child || this.#child.exitCode !== null) return;
+    if (!this.#child || this.#child.exitCode !== null) return this.#child?.exitCode;
     const gone = once(this.#child, "exit");
+    this.#stopping = true;
     this.#child.stdin.end();
     try {
-      await within(TIMEOUT, "the end of the driver", gone);
+      const [code] = await within(TIMEOUT, "the end of the driver", gone);
+      return code;
     } finally {
       this.#child.kill("SIGKILL");
     }
@@ -73,6 +94,8 @@ export class Remote {
 
   /** Its id since it was last connected. */
   id = null;
+  /** All that the driver reported of it, in order. */
+  reports = [];
 
   constructor(driver, name, nsp) {
     this.#driver = driver;
@@ -82,6 +105,7 @@ export class Remote {
 
   /** What the driver reports. */
   take(report) {
+    this.reports.push(report);
     if (report.ev === "event") return this.#events.put(report.name, decode(report.args));
     if (report.ev === "ack") return this.#states.put(`ack ${report.ack}`, decode(report.args) ?? report.error);
     if (report.ev === "connect") this.id = report.id;
@@ -92,9 +116,15 @@ export class Remote {
     this.#driver.command({ op, s: this.name, ...parameters });
   }
 
-  async connected() {
-    await this.#states.take("connect", TIMEOUT, `the connection to ${this.nsp}`);
+  async connected(ms = TIMEOUT) {
+    await this.#states.take("connect", ms, `the connection to ${this.nsp}`);
     return this;
+  }
+
+  /** Connected again: whether it was recovered. */
+  async reconnected(ms = TIMEOUT) {
+    const { recovered } = await this.#states.take("connect", ms, `the connection to ${this.nsp}`);
+    return recovered;
   }
 
   /** The message and the data of a refused connection. */
@@ -107,6 +137,16 @@ export class Remote {
   async disconnected(ms = TIMEOUT) {
     const { reason } = await this.#states.take("disconnect", ms, `the disconnection from ${this.nsp}`);
     return reason;
+  }
+
+  /** The attempts to reconnect are used up. */
+  async gaveUp() {
+    await this.#states.take("reconnect_failed", TIMEOUT, `the last attempt for ${this.nsp}`);
+  }
+
+  /** The number of reports of that kind so far. */
+  count(kind) {
+    return this.reports.filter(({ ev }) => ev === kind).length;
   }
 
   /** It was not disconnected, as far as the client has told. */
@@ -129,9 +169,14 @@ export class Remote {
     return answer;
   }
 
-  /** Emits with the client's own time-out; gives all arguments of the acknowledgement, or "timeout". */
+  /** Emits with the client's own time-out; gives all arguments of the acknowledgement, or "timeout", or "disconnected". */
   askWithin(timeout, event, ...args) {
     return this.#ask({ event, args, timeout });
+  }
+
+  /** Emits with more parameters of the command; gives what `ask` or `askWithin` give. */
+  askWith(parameters, event, ...args) {
+    return this.#ask({ event, args, ...parameters });
   }
 
   #ask(parameters) {

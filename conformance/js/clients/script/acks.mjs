@@ -27,12 +27,12 @@ export const acks = [
     async play(stage) {
       const remote = await stage.connect();
       const finished = [];
-      const answers = [150, 100, 50, 0].map(async (ms) => {
+      const answers = [450, 300, 150, 0].map(async (ms) => {
         assert.equal(await remote.ask1("delay-ack", ms, `after ${ms}`), `after ${ms}`);
         finished.push(ms);
       });
       await Promise.all(answers);
-      assert.deepEqual(finished, [0, 50, 100, 150]);
+      assert.deepEqual(finished, [0, 150, 300, 450]);
     },
   },
   {

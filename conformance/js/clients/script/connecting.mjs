@@ -55,6 +55,7 @@ export const connecting = [
   },
   {
     title: "S-023 several namespaces share one connection and do not mix",
+    needs: ["several"],
     async play(stage) {
       const remotes = stage.openSeveral(["/", "/dyn-1", "/dyn-22"]);
       for (const remote of remotes) {

@@ -31,7 +31,7 @@ export const disconnecting = [
   },
   {
     title: "S-030 a client leaves one namespace and stays in the other",
-    needs: ["leave"],
+    needs: ["leave", "several"],
     async play(stage) {
       const [stays, leaves] = stage.openSeveral(["/dyn-1", "/dyn-2"]);
       await Promise.all([stays.connected(), leaves.connected()]);
@@ -43,6 +43,7 @@ export const disconnecting = [
   },
   {
     title: "S-031 the server disconnects from one namespace, the other stays",
+    needs: ["several"],
     async play(stage) {
       const [stays, leaves] = stage.openSeveral(["/", "/dyn-2"]);
       await Promise.all([stays.connected(), leaves.connected()]);

@@ -1,6 +1,7 @@
 // The behaviours which every client must find, and the frame in which they run.
 
 import { after, afterEach, before, describe, test } from "node:test";
+import { reasonToLeaveOut } from "../../support/differences.mjs";
 import { ways } from "../../support/peer.mjs";
 import { Driver } from "../../support/remote.mjs";
 import { contractServer } from "../../support/suite.mjs";
@@ -13,7 +14,7 @@ import { rooms } from "./rooms.mjs";
 import { Stage } from "./stage.mjs";
 import { time } from "./time.mjs";
 
-const chapters = { connecting, events, acks, flow, rooms, disconnecting };
+export const chapters = { connecting, events, acks, flow, rooms, disconnecting };
 
 /**
  * Runs the whole script with one client.
@@ -49,8 +50,10 @@ export function runScript(client) {
   });
 }
 
-function run({ title, needs = [], play }, stage, suffix = "") {
+export function run({ title, needs = [], play }, stage, suffix = "") {
   test(title + suffix, async (context) => {
+    const reason = reasonToLeaveOut(title, stage.options?.parser);
+    if (reason) return context.skip(reason);
     const features = needs.map((feature) => feature.replace("{transport}", stage.way.transport));
     const missing = features.filter((feature) => !stage.has(feature));
     if (missing.length > 0) return context.skip(`the client has no ${missing.join(", ")}`);
