@@ -50,7 +50,7 @@ pub use engine::{
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;
 pub use sockeye_proto::socket::{
-    Arguments, ArgumentsError, EncodeError, FromArguments, OwnedArguments, PacketKind, Parser,
-    ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket, ReceivedPacket,
-    ToArguments, Value,
+    ArgumentWriter, Arguments, ArgumentsError, EncodeError, FromArguments, OwnedArguments,
+    PacketKind, Parser, ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket,
+    ReceivedPacket, ToArguments, Value,
 };

@@ -164,9 +164,23 @@ impl FromArguments for OwnedArguments {
 /// Types that can be the arguments of an event or acknowledgement: all that are `Serialize`.
 ///
 /// A tuple is several arguments, `()` none, anything else one: also a `Vec`, an array, a tuple
-/// struct, or a tuple in a `Box`.
+/// struct, or a tuple in a `Box`. A type of one's own that is not `Serialize` can be as many as it
+/// likes:
+///
+/// ```
+/// use sockeye_proto::socket::{ArgumentWriter, ToArguments, Value};
+///
+/// /// Each value is an argument.
+/// struct Spread(Vec<Value>);
+///
+/// impl ToArguments for Spread {
+///     fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+///         self.0.iter().try_for_each(|value| value.write(writer))
+///     }
+/// }
+/// ```
 pub trait ToArguments {
-    /// Appends the arguments.
+    /// Appends the arguments: behind those that were written before.
     ///
     /// # Errors
     /// What the type's `Serialize` said.
@@ -205,17 +219,17 @@ impl ToArguments for &OwnedArguments {
 pub struct ArgumentWriter<'a> {
     json: &'a mut Vec<u8>,
     attachments: &'a mut Vec<Frame>,
-    /// Whether something stands before the arguments in the same array.
-    after_name: bool,
+    /// Whether something stands before the next argument in the same array.
+    after_something: bool,
 }
 
 impl<'a> ArgumentWriter<'a> {
     pub(super) const fn new(
         json: &'a mut Vec<u8>,
         attachments: &'a mut Vec<Frame>,
-        after_name: bool,
+        after_something: bool,
     ) -> Self {
-        Self { json, attachments, after_name }
+        Self { json, attachments, after_something }
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
@@ -234,11 +248,12 @@ impl<'a> ArgumentWriter<'a> {
         let start = self.json.len();
         self.serialize(tuple)?;
         self.json.pop();
-        if self.after_name {
+        if self.after_something {
             self.json[start] = b',';
         } else {
             self.json.remove(start);
         }
+        self.after_something = true;
         Ok(())
     }
 
@@ -252,9 +267,10 @@ impl<'a> ArgumentWriter<'a> {
     }
 
     fn comma(&mut self) {
-        if self.after_name {
+        if self.after_something {
             self.json.push(b',');
         }
+        self.after_something = true;
     }
 
     fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
@@ -405,6 +421,29 @@ mod tests {
         assert_eq!(arguments("[1,2]").decode::<[i32; 2]>().unwrap(), [1, 2]);
         assert_eq!(arguments("\"n\"").decode::<Name>().unwrap(), Name("n".into()));
         arguments("1,2").decode::<()>().unwrap();
+    }
+
+    #[test]
+    fn a_type_may_be_several_arguments() {
+        struct Several;
+        impl ToArguments for Several {
+            fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+                1.write(writer)?;
+                ().write(writer)?;
+                (2, [3]).write(writer)?;
+                arguments("").write(writer)?;
+                arguments("4,5").write(writer)?;
+                "six".write(writer)
+            }
+        }
+        for (after_name, expected) in
+            [(true, ",1,2,[3],4,5,\"six\""), (false, "1,2,[3],4,5,\"six\"")]
+        {
+            let (mut json, mut attachments) = (Vec::new(), Vec::new());
+            let mut writer = ArgumentWriter::new(&mut json, &mut attachments, after_name);
+            Several.write(&mut writer).unwrap();
+            assert_eq!(String::from_utf8(json).unwrap(), expected);
+        }
     }
 
     #[test]
