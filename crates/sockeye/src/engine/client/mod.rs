@@ -3,10 +3,13 @@
 //! A connection is one task's: it owns the machine that decides ([`sockeye_proto::engine::ClientSession`]), the
 //! requests that are on their way, and the WebSocket. What it is dropped with is gone with it.
 
+mod connection;
 mod dialer;
 mod error;
 mod http;
 mod options;
+mod outbox;
+mod polling;
 mod proxy;
 mod query;
 mod random;
@@ -15,7 +18,10 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod websocket;
 
+#[allow(unused_imports, reason = "the Socket.IO client is not there yet")]
+pub(crate) use connection::{ClientApplication, Connection, Ended, Outgoing};
 #[allow(unused_imports, reason = "the Socket.IO client is not there yet")]
 pub(crate) use dialer::Dialer;
 pub use error::{TransportCause, TransportError};

@@ -40,8 +40,7 @@ async fn a_body_above_the_limit_is_not_read() {
 
 #[tokio::test]
 async fn each_way_to_fail_has_its_cause() {
-    let (listener, address) = listener().await;
-    drop(listener);
+    let (_held, address) = closed_port();
     match get(&format!("http://{address}"), ConnectOptions::new()).await {
         Err(TransportCause::Connect(kind, text)) => {
             assert_eq!(kind, ErrorKind::ConnectionRefused);
@@ -70,7 +69,7 @@ async fn each_way_to_fail_has_its_cause() {
         assert_eq!(requests.all().len(), 1);
     }
     for broken in ["", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"] {
-        let (listener, address) = super::listener().await;
+        let (listener, address) = listener().await;
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             read_request(&mut stream).await;

@@ -1,8 +1,13 @@
 //! Against servers of a few lines, which say what a test needs, also what no server should.
 
+mod ending;
+mod flowing;
 mod http;
+mod opening;
+mod peer;
 mod proxy;
 mod tls;
+mod upgrading;
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -14,7 +19,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::dialer::Dialer;
 use super::error::TransportCause;
@@ -49,6 +54,14 @@ async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     (listener, address)
+}
+
+/// A port that takes no connections, and is nobody else's meanwhile.
+fn closed_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    let address = socket.local_addr().expect("it is bound");
+    (socket, address)
 }
 
 /// What was asked of a server: request line, headers and body of each request.

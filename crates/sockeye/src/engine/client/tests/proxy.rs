@@ -2,7 +2,7 @@ use super::super::proxy::Proxy;
 use super::*;
 
 /// A proxy that speaks HTTP: tunnels, and forwards what is not encrypted.
-async fn http_proxy() -> (SocketAddr, Requests) {
+pub(super) async fn http_proxy() -> (SocketAddr, Requests) {
     let (listener, address) = listener().await;
     let requests = Requests::default();
     let seen = requests.clone();
@@ -34,7 +34,10 @@ async fn http_proxy() -> (SocketAddr, Requests) {
 }
 
 /// A proxy that speaks SOCKS 5, with a password if there is one: what it was asked to connect to.
-async fn socks_proxy(server: SocketAddr, password: Option<&'static str>) -> (SocketAddr, Requests) {
+pub(super) async fn socks_proxy(
+    server: SocketAddr,
+    password: Option<&'static str>,
+) -> (SocketAddr, Requests) {
     let (listener, address) = listener().await;
     let requests = Requests::default();
     let seen = requests.clone();
@@ -145,8 +148,7 @@ async fn a_socks_proxy_gets_the_name_or_the_address() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_or_refuses_is_named_as_such() {
-    let (listener, address) = listener().await;
-    drop(listener);
+    let (_held, address) = closed_port();
     for scheme in ["http", "socks5"] {
         let proxy = Proxy::new(format!("{scheme}://{address}")).unwrap();
         let error = get("http://127.0.0.1:9", proxy).await.unwrap_err();
