@@ -151,16 +151,16 @@ impl Watched {
     }
 
     fn is_violation(&mut self, packet: Packet<'_>, expected: Violation) {
-        assert_eq!(self.machine.receive(packet, &LIMITS).err(), Some(expected));
+        assert_eq!(self.machine.receive(&packet, &LIMITS).err(), Some(expected));
     }
 
     fn is_ignored(&mut self, packet: Packet<'_>) {
-        let action = self.machine.receive(packet, &LIMITS);
+        let action = self.machine.receive(&packet, &LIMITS);
         assert!(matches!(action, Ok(Action::Ignore)), "{action:?}");
     }
 
     fn connects(&mut self, packet: Packet<'_>, namespace: &'static str) {
-        match self.machine.receive(packet, &LIMITS).expect("CONNECT is allowed") {
+        match self.machine.receive(&packet, &LIMITS).expect("CONNECT is allowed") {
             Action::Connect { namespace: asked, .. } => {
                 assert_eq!(asked, namespace);
                 self.undecided.push(namespace);
@@ -176,10 +176,10 @@ impl Watched {
 
     fn is_for(&mut self, packet: Packet<'_>, expected: Socket) {
         let (asked_id, is_event) = (packet.id, matches!(packet.payload, Payload::Event { .. }));
-        match self.machine.receive(packet, &LIMITS).expect("the client is in the namespace") {
+        match self.machine.receive(&packet, &LIMITS).expect("the client is in the namespace") {
             Action::Event { socket, id, name, arguments } => {
                 assert!(is_event);
-                assert_eq!((*socket, id, &*name), (expected, asked_id, "event"));
+                assert_eq!((*socket, id, name), (expected, asked_id, "event"));
                 assert_eq!(arguments.decode::<u8>().ok(), Some(1));
             }
             Action::Acknowledgement { socket, id, .. } => {

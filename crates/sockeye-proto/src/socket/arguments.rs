@@ -71,6 +71,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// A copy that owns what it needs.
+    #[inline]
     #[must_use]
     pub fn to_owned(&self) -> OwnedArguments {
         OwnedArguments { list: self.list.into(), attachments: self.attachments.to_vec() }

@@ -4,7 +4,6 @@ use super::packet::{Packet, Payload};
 use super::{AcknowledgementId, Arguments};
 use crate::Moment;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +75,7 @@ pub enum Action<'p, 's, S> {
         /// Whose event.
         socket: &'s S,
         /// Its name.
-        name: Cow<'p, str>,
+        name: &'p str,
         /// The id to answer to, if an answer is wanted.
         id: Option<AcknowledgementId>,
         /// Its arguments.
@@ -139,9 +138,10 @@ impl<S: Clone> Connection<S> {
     ///
     /// # Errors
     /// A [`Violation`] closes the connection.
+    #[inline]
     pub fn receive<'p>(
         &mut self,
-        packet: Packet<'p>,
+        packet: &'p Packet<'_>,
         limits: &ConnectionLimits,
     ) -> Result<Action<'p, '_, S>, Violation> {
         let namespace = packet.namespace;
@@ -149,7 +149,7 @@ impl<S: Clone> Connection<S> {
             Payload::Connect(auth) => self.connect(namespace, auth, limits),
             Payload::ConnectError(_) => Err(Violation::ServerPacket),
             Payload::Disconnect => self.disconnected(namespace),
-            Payload::Event { name, arguments } => {
+            Payload::Event { ref name, arguments } => {
                 let socket = self.socket(namespace)?;
                 Ok(Action::Event { socket, name, id: packet.id, arguments })
             }
@@ -292,7 +292,7 @@ mod tests {
 
     fn receive(connection: &mut Connection<&'static str>, text: &str) -> Result<String, Violation> {
         let packet = Decoder::new().text(text, 0).unwrap().unwrap();
-        Ok(match connection.receive(packet, &LIMITS)? {
+        Ok(match connection.receive(&packet, &LIMITS)? {
             Action::Connect { namespace, auth } => {
                 format!("connect {namespace} {}", auth.unwrap_or("-"))
             }

@@ -3,6 +3,7 @@
 /// Masks `payload` in place, or unmasks it, which is the same.
 ///
 /// `phase` is how many bytes of the frame's payload came before these: 0 for a whole payload.
+#[inline]
 pub fn mask(payload: &mut [u8], key: [u8; 4], phase: usize) {
     let mut key = key;
     key.rotate_left(phase % 4);

@@ -26,7 +26,7 @@ pub enum Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads the unmasked payload of a whole message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(opcode: Opcode, payload: &'a [u8]) -> Result<Self, DecodeError> {
         Ok(match opcode {
             Opcode::Text => Self::Text(read_text(payload)?),

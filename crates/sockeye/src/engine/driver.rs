@@ -375,6 +375,7 @@ fn frame<A: Application>(
 }
 
 /// One packet, from whatever link: to the machine, and on to the application if it says so.
+#[inline(always)]
 fn deliver<A: Application>(
     session: &Arc<Session>,
     application: &mut A,

@@ -49,7 +49,7 @@ impl Application for Connection {
         match (&mut self.decoder, &message) {
             (MessageDecoder::Json(decoder), Message::Text(text)) => {
                 match decoder.text(text, self.server.max_attachments()) {
-                    Ok(Some(packet)) => self.packet(session, cx, packet),
+                    Ok(Some(packet)) => self.packet(session, cx, &packet),
                     Ok(None) => {}
                     Err(error) => self.invalid(session, &error),
                 }
@@ -71,7 +71,7 @@ impl Application for Connection {
 
     fn poll(&mut self, session: &Arc<Session>, cx: &mut Context<'_>) {
         if std::mem::take(&mut self.enters_main) {
-            self.packet(session, cx, version_two::CONNECT);
+            self.packet(session, cx, &version_two::CONNECT);
         }
         self.calls.poll(cx);
         while let Some((decision, _)) = self.joining.poll_next(cx) {
@@ -80,7 +80,10 @@ impl Application for Connection {
             }
         }
         self.see_off(session, cx);
-        if let Err(violation) = self.machine.deadline_passed(session.now()) {
+        // Whoever has joined a namespace has no deadline, and need not ask what time it is.
+        if self.machine.deadline().is_some()
+            && let Err(violation) = self.machine.deadline_passed(session.now())
+        {
             self.violated(session, violation);
         }
     }
@@ -143,22 +146,22 @@ impl Connection {
         packet: Result<Packet<'_>, DecodeError>,
     ) {
         match packet {
-            Ok(packet) => self.packet(session, cx, packet),
+            Ok(packet) => self.packet(session, cx, &packet),
             Err(error) => self.invalid(session, &error),
         }
     }
 
-    fn packet(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
+    fn packet(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: &Packet<'_>) {
         if version_two::is_spoken(session) {
             let mut auth = None;
             let packet = version_two::translate(packet, &mut auth);
-            return self.act(session, cx, packet);
+            return self.act(session, cx, &packet);
         }
         self.act(session, cx, packet);
     }
 
     /// Does what a packet asks for.
-    fn act(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: Packet<'_>) {
+    fn act(&mut self, session: &Arc<Session>, cx: &mut Context<'_>, packet: &Packet<'_>) {
         let namespace = packet.namespace;
         if matches!(packet.payload, Payload::Connect(_)) {
             // Who was put out just now may come back at once.
@@ -166,7 +169,7 @@ impl Connection {
         }
         match self.machine.receive(packet, self.server.connection_limits()) {
             Ok(Action::Event { socket, name, id, arguments }) => {
-                self.calls.event(cx, socket, &name, id, arguments);
+                self.calls.event(cx, socket, name, id, arguments);
             }
             Ok(Action::Acknowledgement { socket, id, arguments }) => {
                 socket.answered(id, arguments);

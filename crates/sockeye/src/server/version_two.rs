@@ -34,19 +34,19 @@ pub(super) fn socket_id(namespace: &str, session: &Session) -> Id {
 /// The packet as others would have sent it: the query behind the namespace of a CONNECT is the
 /// auth object, whose values are strings (S-100). Nothing else is, as in the reference. `auth` is
 /// where it is kept.
-pub(super) fn translate<'a>(packet: Packet<'a>, auth: &'a mut Option<String>) -> Packet<'a> {
+pub(super) fn translate<'a>(packet: &'a Packet<'_>, auth: &'a mut Option<String>) -> Packet<'a> {
     let (namespace, query) = match packet.namespace.split_once('?') {
         Some((namespace, query)) => (namespace, Some(query)),
         None => (packet.namespace, None),
     };
-    let payload = match packet.payload {
+    let payload = match &packet.payload {
         Payload::Connect(_) => {
             *auth = query.map(object);
             Payload::Connect(auth.as_deref())
         }
-        other => other,
+        other => other.clone(),
     };
-    Packet { namespace, payload, ..packet }
+    Packet { namespace, id: packet.id, payload }
 }
 
 /// A query as a JSON object. Of a key that is given twice the last one counts.
@@ -104,7 +104,8 @@ mod tests {
         ] {
             let mut kept = None;
             let payload = Payload::Connect(Some("{\"not\":\"this\"}"));
-            let packet = translate(Packet { namespace, id: None, payload }, &mut kept);
+            let sent = Packet { namespace, id: None, payload };
+            let packet = translate(&sent, &mut kept);
             assert_eq!(packet.namespace, stripped);
             let Payload::Connect(given) = packet.payload else { panic!("still a CONNECT") };
             let given: Option<Value> = given.map(|auth| serde_json::from_str(auth).unwrap());
@@ -112,7 +113,7 @@ mod tests {
         }
         let mut kept = None;
         let packet = Packet { namespace: "/chat?a=b", id: None, payload: Payload::Disconnect };
-        assert_eq!(translate(packet, &mut kept).namespace, "/chat");
+        assert_eq!(translate(&packet, &mut kept).namespace, "/chat");
     }
 
     #[test]

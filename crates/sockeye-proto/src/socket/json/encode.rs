@@ -183,16 +183,22 @@ pub struct Encoder<'a> {
 }
 
 /// Writes a string. Most short ones need no escapes, and no serializer; at long ones it is faster.
+#[inline]
 pub(in crate::socket) fn write_string(json: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
     const SHORT: usize = 64;
     let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..0x20);
     if text.len() > SHORT || text.bytes().any(is_special) {
-        return serde_json::to_writer(json, text);
+        return write_any_string(json, text);
     }
     json.push(b'"');
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
     Ok(())
+}
+
+#[cold]
+fn write_any_string(json: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    serde_json::to_writer(json, text)
 }
 
 /// So much higher is the type of an event or acknowledgement that has attachments.
@@ -254,7 +260,7 @@ impl<'a> Encoder<'a> {
         Ok(encoder.write(b'2', None).into_encoded())
     }
 
-    #[inline]
+    #[inline(always)]
     fn event_list<A: ToArguments + ?Sized>(
         &mut self,
         name: &str,
@@ -375,7 +381,7 @@ impl<'a> Encoder<'a> {
         self.finish(b'1')
     }
 
-    #[inline]
+    #[inline(always)]
     fn arguments<A: ToArguments + ?Sized>(
         &mut self,
         arguments: &A,
@@ -411,6 +417,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Completes a packet of this kind, or if it has attachments, of the kind that has them.
+    #[inline]
     fn write(mut self, kind: u8, id: Option<u64>) -> Written<'a> {
         let mut start = self.room();
         if let Some(id) = id {

@@ -53,7 +53,16 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over one value, after optional space.
+    #[inline]
     pub(in crate::socket) fn value(&mut self) -> Result<(), NotJson> {
+        self.space();
+        match self.peek() {
+            Some(b'"') => self.string().map(|_| ()),
+            _ => self.nested_value(),
+        }
+    }
+
+    fn nested_value(&mut self) -> Result<(), NotJson> {
         loop {
             self.space();
             match self.peek() {
