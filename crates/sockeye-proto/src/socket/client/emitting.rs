@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::buffer::Kept;
 use super::retries::Retried;
 use super::{
@@ -6,6 +8,9 @@ use super::{
 };
 use crate::Moment;
 use crate::socket::AcknowledgementId;
+
+/// A connection whose ping is late has been given up after this time, or its ping has come.
+const RECHECK: Duration = Duration::from_millis(100);
 
 impl<W> ClientNamespace<W> {
     /// The id for the next event that is to be answered. None is given twice.
@@ -29,6 +34,9 @@ impl<W> ClientNamespace<W> {
             return Err(EmitRefused { reason, waiter: emit.waiter });
         }
         let is_ready = self.is_connected() && transport.takes_packets();
+        if self.is_connected() && transport == TransportState::Expired {
+            self.recheck = Some(now.after(RECHECK));
+        }
         match (emit.delivery, emit.id) {
             (Delivery::Volatile, _) if transport != TransportState::Writable => {
                 self.resolve(emit.waiter, Unanswered::Discarded);
@@ -92,8 +100,14 @@ impl<W> ClientNamespace<W> {
         }
     }
 
-    /// Checks the deadline: the first of the retry queue is sent again, or dropped.
+    /// Checks the deadline: the first of the retry queue is sent again, or dropped; and what was
+    /// kept because a ping was late is sent, if the ping came after all.
     pub fn deadline_passed(&mut self, now: Moment) {
+        if self.recheck.is_some_and(|recheck| recheck <= now) {
+            self.recheck = None;
+            self.send_buffered();
+            self.send_retried(now);
+        }
         if self.retries.deadline().is_some_and(|deadline| deadline <= now) {
             self.try_failed();
             self.send_retried(now);

@@ -76,6 +76,10 @@ pub struct ClientNamespace<W> {
     pid: Option<Box<str>>,
     offset: LastOffset,
     early: ReceivedEarly,
+    /// When what was kept because of a late ping is sent after all.
+    recheck: Option<Moment>,
+    /// What comes before the next CONNECT may be for the client that has left.
+    left_behind: bool,
     pending: PendingAcknowledgements<W>,
     buffer: Buffer<W>,
     retries: RetryQueue<W>,
@@ -112,6 +116,8 @@ impl<W> ClientNamespace<W> {
             pid: None,
             offset: LastOffset::default(),
             early: ReceivedEarly::default(),
+            recheck: None,
+            left_behind: false,
             pending: PendingAcknowledgements::default(),
             buffer: Buffer::default(),
             retries: RetryQueue::default(),
@@ -166,7 +172,7 @@ impl<W> ClientNamespace<W> {
             }
             State::Leaving { again } => *again = false,
             State::Connected(_) => {
-                self.outputs.push_back(ClientNamespaceOutput::SendDisconnect);
+                self.leave();
                 self.disconnected(State::Inactive, ClientDisconnectReason::ClientDisconnect);
             }
             State::Inactive => {}
@@ -178,6 +184,7 @@ impl<W> ClientNamespace<W> {
     /// Who was not in yet is told nothing, unlike in the official client: it was never connected.
     pub fn transport_closed(&mut self, reason: ClientDisconnectReason) {
         self.early.clear();
+        self.left_behind = false;
         match self.state {
             State::Connected(_) => self.disconnected(State::Waiting, reason),
             State::Asking(_) | State::Connecting | State::Leaving { again: true } => {
@@ -190,8 +197,8 @@ impl<W> ClientNamespace<W> {
 
     /// When [`ClientNamespace::deadline_passed`] is due.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Moment> {
-        self.retries.deadline()
+    pub fn deadline(&self) -> Option<Moment> {
+        [self.retries.deadline(), self.recheck].into_iter().flatten().min()
     }
 
     /// What to do next; `None` when everything has been said.
@@ -257,6 +264,11 @@ impl<W> ClientNamespace<W> {
         self.outputs.push_back(ClientNamespaceOutput::AskAuth(request));
     }
 
+    fn leave(&mut self) {
+        self.left_behind = true;
+        self.outputs.push_back(ClientNamespaceOutput::SendDisconnect);
+    }
+
     fn is_asking(&self, request: AuthRequest) -> bool {
         matches!(self.state, State::Asking(asked) if asked == request)
     }
@@ -264,6 +276,7 @@ impl<W> ClientNamespace<W> {
     /// No answer comes any more to what was sent; what is still to be sent may get one (C-046).
     fn disconnected(&mut self, state: State, reason: ClientDisconnectReason) {
         self.state = state;
+        self.recheck = None;
         self.outputs.push_back(ClientNamespaceOutput::Disconnected(reason));
         for waiter in self.pending.drain() {
             self.outputs

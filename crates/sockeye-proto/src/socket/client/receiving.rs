@@ -114,7 +114,7 @@ impl<W> ClientNamespace<W> {
             }
             (State::Leaving { again }, Some(_)) => {
                 let again = *again;
-                self.outputs.push_back(ClientNamespaceOutput::SendDisconnect);
+                self.leave();
                 self.left(again);
             }
             _ => {}
@@ -122,14 +122,19 @@ impl<W> ClientNamespace<W> {
     }
 
     /// The order of C-044. The events that came before CONNECT are the first of the new connection,
-    /// so their offsets count only now.
+    /// so their offsets count only now; unless they may be the last of one that the program has
+    /// left on the same transport, which the official client takes for the new one's.
     fn connected(&mut self, now: Moment, pid: Option<&str>) {
         self.recovered = pid.is_some() && self.pid.as_deref() == pid;
         if !self.recovered {
             self.pid = pid.map(Into::into);
             self.offset.clear();
             self.connection += 1;
+            if self.left_behind {
+                self.early.clear();
+            }
         }
+        self.left_behind = false;
         for Early { name, arguments, id } in std::mem::take(&mut self.early).events {
             self.note_offset(arguments.as_arguments(), id);
             let answer = self.answer_to(id);

@@ -69,6 +69,20 @@ fn c_024_what_is_emitted_after_a_sleep_waits_for_the_next_connection() {
 }
 
 #[test]
+fn c_024_what_waits_is_sent_soon_if_it_was_a_false_alarm() {
+    let mut client = Client::connected();
+    let expired = TransportState::Expired;
+    client.emit_as("1", None, Delivery::Plain, expired);
+    client.emit_as("2", None, Delivery::Retried { timeout: None }, expired);
+    assert_eq!(client.wait(99), [""; 0]);
+    assert_eq!(client.wait(1), ["send 2[\"1\"]", "send 20[\"2\"]"]);
+    assert_eq!(client.machine.deadline(), None);
+    client.emit_as("3", None, Delivery::Plain, expired);
+    client.lose();
+    assert_eq!(client.wait(1_000), [""; 0], "it was none");
+}
+
+#[test]
 fn c_024_what_waits_after_a_false_alarm_goes_before_what_comes_later() {
     let mut client = Client::connected();
     let expired = TransportState::Expired;

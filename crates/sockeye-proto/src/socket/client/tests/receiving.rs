@@ -44,6 +44,22 @@ fn events_before_a_connect_that_never_came_are_not_delivered() {
 }
 
 #[test]
+fn events_for_the_client_that_has_left_are_not_delivered_to_the_one_that_came_after() {
+    let mut client = Client::connected();
+    client.machine.disconnect();
+    client.machine.connect(true);
+    client.join();
+    client.receive("2[\"late\"]");
+    assert_eq!(client.receive("0{\"sid\":\"b\"}"), ["connected"]);
+    client.machine.disconnect();
+    client.lose();
+    client.machine.connect(true);
+    client.join();
+    client.receive("2[\"early\"]");
+    assert_eq!(client.receive("0{\"sid\":\"c\"}"), ["event early ", "connected"]);
+}
+
+#[test]
 fn what_may_come_before_connect_is_limited() {
     let limit = 1_000;
     let options =
