@@ -6,6 +6,8 @@
 //!
 //! Start at [`Server`].
 
+#[cfg(any(feature = "server", feature = "client"))]
+mod codec;
 #[cfg_attr(
     not(feature = "server"),
     allow(dead_code, reason = "some of it is there for the Socket.IO server alone")

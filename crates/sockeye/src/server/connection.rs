@@ -8,7 +8,6 @@ use sockeye_proto::socket::{
 
 use super::arrival::{Arrival, Decision, decide, find_and_decide};
 use super::calls::{self, Calls};
-use super::codec::{self, MessageDecoder};
 use super::error::ConnectError;
 use super::namespace;
 use super::namespaces::Found;
@@ -17,6 +16,7 @@ use super::reason::DisconnectReason;
 use super::server::Server;
 use super::socket::{Socket, Standing};
 use super::version_two;
+use crate::codec::{self, MessageDecoder};
 use crate::engine::{Application, Session};
 use crate::event::Running;
 use crate::event::Work;
@@ -266,7 +266,7 @@ impl Connection {
             Ok(connect) => connect,
             Err(error) => {
                 arrival.socket.dropped();
-                return codec::give_up(session, &error);
+                return observe::give_up(session, &error);
             }
         };
         let (socket, works) = match self.greet(session, arrival, connect) {
@@ -395,6 +395,6 @@ impl Connection {
 fn send_or_give_up(session: &Arc<Session>, packet: Result<Encoded, EncodeError>) {
     match packet {
         Ok(packet) => session.send_or_close(packet),
-        Err(error) => codec::give_up(session, &error),
+        Err(error) => observe::give_up(session, &error),
     }
 }

@@ -9,7 +9,6 @@ mod arrival;
 mod broadcast;
 mod calls;
 mod client_files;
-mod codec;
 mod connection;
 mod counters;
 mod error;

@@ -13,7 +13,6 @@ use sockeye_proto::socket::{
 
 use super::adapter::Adapter;
 use super::broadcast::{AcknowledgedBroadcast, BroadcastOperator};
-use super::codec::Codec;
 use super::counters::ServerCounters;
 use super::error::ConnectError;
 use super::handler::{
@@ -24,10 +23,10 @@ use super::listeners::{
     Handlers, Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved,
     erase, middleware_method,
 };
-use super::outgoing::PacketForOne;
 use super::remote::RemoteSocket;
 use super::rooms::{RoomEvent, RoomNames, RoomNews, Rooms};
 use super::socket::Socket;
+use crate::codec::{Codec, PacketForOne};
 use crate::engine::{Panicked, catch};
 use crate::event::{EmitError, EventHandler, listening_methods};
 use crate::limited::limited;

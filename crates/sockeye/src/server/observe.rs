@@ -5,8 +5,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-use sockeye_proto::socket::Violation;
+use sockeye_proto::socket::{EncodeError, Violation};
 
 use super::counters::Count;
 use super::error::ConnectError;
@@ -96,4 +97,10 @@ pub(super) fn handler_failed(server: &Server, socket: &Socket, error: &HandlerEr
             limited!(warn, namespace, %socket, %event, %message, "handler panicked");
         }
     }
+}
+
+/// Closes the connection of a client that cannot be told what it must know.
+pub(super) fn give_up(session: &Arc<Session>, error: &EncodeError) {
+    limited!(warn, %error, ?session, "connection closed: a packet could not be written");
+    session.close();
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 use sockeye_proto::socket::{ConnectionLimits, MAX_ATTACHMENTS, Parser};
 
 use super::client_files::ClientFiles;
-use super::codec::Codec;
 use super::recovery::ConnectionStateRecovery;
 use super::server::Server;
+use crate::codec::Codec;
 use crate::engine::{Cors, EngineOptions, PerMessageDeflate, SlowReaders};
 
 /// Settings of a [`Server`]. Names and defaults are the reference's, where it has them (S-093).

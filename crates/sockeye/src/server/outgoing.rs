@@ -8,18 +8,11 @@ use sockeye_proto::websocket::Frame;
 use super::listeners::{Listener, OutgoingListener};
 use super::recovery::{Recorded, Recovery};
 use super::socket::Socket;
+use crate::codec::PacketForOne;
 use crate::engine::{Outbox, PacketFrames, Panicked, catch};
 use crate::limited::limited;
 
-/// A packet for one receiver, as its parser writes it.
-#[derive(Debug)]
-pub(super) enum PacketForOne<'a> {
-    /// The default parser: it lies in the encoder's buffer.
-    Written(Written<'a>),
-    /// Another.
-    Translated(Box<Encoded>),
-}
-
+/// It is written behind what is queued for its receiver.
 impl PacketFrames for PacketForOne<'_> {
     fn frames(self) -> impl Iterator<Item = Frame> {
         let packet = match self {

@@ -6,8 +6,8 @@
 use serde_json::{Map, Value};
 use sockeye_proto::socket::{EncodeError, Encoded, Packet, Payload};
 
-use super::codec::Codec;
 use super::error::ConnectError;
+use crate::codec::Codec;
 use crate::engine::{Id, Revision, Session};
 
 /// Whether a session's client is one.

@@ -2,8 +2,8 @@
 
 use super::{Socket, Standing, State};
 use crate::server::broadcast::BroadcastOperator;
-use crate::server::codec;
 use crate::server::counters::Count;
+use crate::server::observe;
 use crate::server::reason::DisconnectReason;
 use crate::server::recovery::Detached;
 use crate::server::rooms::RoomNames;
@@ -92,7 +92,7 @@ impl Socket {
         if self.change(Standing::Connected, leaving) {
             match self.0.namespace.encode_disconnect() {
                 Ok(packet) => self.0.session.send_or_close(packet),
-                Err(error) => codec::give_up(&self.0.session, &error),
+                Err(error) => observe::give_up(&self.0.session, &error),
             }
             self.0.session.wake();
         }

@@ -4,11 +4,12 @@ use sockeye_proto::socket::{AcknowledgementId, Arguments, FromArguments, ToArgum
 use tokio::sync::oneshot;
 
 use super::{Socket, Standing};
+use crate::codec::PacketForOne;
 use crate::engine::{Delivery, PacketFrames};
 use crate::event::{Answer, EmitError, EventSocket, ListenerId, Sealed};
 use crate::server::AwaitAcknowledgement;
 use crate::server::counters::{Count, Deliveries};
-use crate::server::outgoing::{OutgoingEvent, PacketForOne};
+use crate::server::outgoing::OutgoingEvent;
 use crate::server::recovery::Delivered;
 
 impl Socket {

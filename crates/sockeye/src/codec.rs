@@ -7,17 +7,15 @@ use sockeye_proto::socket::{
     ParserMessage, ParserPacket, ReceivedPacket, Written,
 };
 
-use super::outgoing::PacketForOne;
-use crate::engine::{Panicked, catch};
-use crate::engine::{Session, with_encode_scratch};
+use crate::engine::{Panicked, catch, with_encode_scratch};
 use crate::limited::limited;
 
-/// The parser of a server and all of its clients: the default one, or one that the program brought
+/// The parser of a server and all of its clients, or of a client: the default one, or one that the program brought
 /// (S-018).
 ///
 /// Everything above writes and reads packets of the default one; the other translates.
 #[derive(Clone, Default)]
-pub(super) struct Codec {
+pub(crate) struct Codec {
     custom: Option<Arc<dyn Parser>>,
 }
 
@@ -28,12 +26,12 @@ impl fmt::Debug for Codec {
 }
 
 impl Codec {
-    pub(super) fn new(parser: impl Parser + 'static) -> Self {
+    pub(crate) fn new(parser: impl Parser + 'static) -> Self {
         Self { custom: Some(Arc::new(Guarded(parser))) }
     }
 
     /// What reads the messages of a new connection.
-    pub(super) fn decoder(&self) -> MessageDecoder {
+    pub(crate) fn decoder(&self) -> MessageDecoder {
         match &self.custom {
             None => MessageDecoder::Json(Decoder::new()),
             Some(parser) => MessageDecoder::Custom(parser.decoder()),
@@ -41,7 +39,7 @@ impl Codec {
     }
 
     /// Writes a packet of this namespace for one receiver, and has it sent.
-    pub(super) fn send<R>(
+    pub(crate) fn send<R>(
         &self,
         namespace: &str,
         write: impl FnOnce(Encoder<'_>) -> Result<Written<'_>, EncodeError>,
@@ -60,7 +58,7 @@ impl Codec {
     }
 
     /// A packet of this namespace, as it goes over the wire.
-    pub(super) fn encode(
+    pub(crate) fn encode(
         &self,
         namespace: &str,
         write: impl FnOnce(&mut Encoder<'_>) -> Result<Encoded, EncodeError>,
@@ -73,8 +71,17 @@ impl Codec {
     }
 }
 
+/// A packet for one receiver, as its parser writes it.
+#[derive(Debug)]
+pub(crate) enum PacketForOne<'a> {
+    /// The default parser: it lies in the encoder's buffer.
+    Written(Written<'a>),
+    /// Another.
+    Translated(Box<Encoded>),
+}
+
 /// Reads the messages of one connection. The default parser is not behind a pointer.
-pub(super) enum MessageDecoder {
+pub(crate) enum MessageDecoder {
     Json(Decoder),
     Custom(Box<dyn ParserDecoder>),
 }
@@ -89,7 +96,7 @@ impl fmt::Debug for MessageDecoder {
 }
 
 /// Has a custom parser read a message; the packet, if one is complete with it.
-pub(super) fn receive(
+pub(crate) fn receive(
     decoder: &mut dyn ParserDecoder,
     message: &Message<'_>,
 ) -> Result<Option<ReceivedPacket>, ParserError> {
@@ -98,12 +105,6 @@ pub(super) fn receive(
         Message::Binary(data) => ParserInput::Binary(data),
     };
     decoder.receive(message)
-}
-
-/// Closes the connection of a client that cannot be told what it must know.
-pub(super) fn give_up(session: &Arc<Session>, error: &EncodeError) {
-    limited!(warn, %error, ?session, "connection closed: a packet could not be written");
-    session.close();
 }
 
 /// A parser or decoder whose panics are errors: they end one connection at most.
