@@ -20,14 +20,14 @@ use super::error::EmitError;
 /// waits for ever.
 #[derive(Debug)]
 #[must_use = "the other side waits for the answer"]
-pub struct Acknowledgement<S> {
+pub struct Acknowledgement<S: EventSocket> {
     socket: S,
-    id: AcknowledgementId,
+    question: S::Question,
 }
 
 impl<S: EventSocket> Acknowledgement<S> {
-    pub(crate) const fn new(socket: S, id: AcknowledgementId) -> Self {
-        Self { socket, id }
+    pub(crate) const fn new(socket: S, question: S::Question) -> Self {
+        Self { socket, question }
     }
 
     /// Answers: a tuple is several values, `()` none, anything else one.
@@ -35,7 +35,7 @@ impl<S: EventSocket> Acknowledgement<S> {
     /// # Errors
     /// If the values are no JSON, or the socket is no longer connected.
     pub fn send(self, values: impl ToArguments) -> Result<(), EmitError> {
-        self.socket.acknowledge(self.id, &values)
+        self.socket.acknowledge(self.question, &values)
     }
 }
 
@@ -137,6 +137,12 @@ impl<S: EventSocket, T> AwaitAcknowledgement<S, T> {
         Self { state, timeout: None, decoded: PhantomData }
     }
 
+    fn time_out(&self) {
+        if let State::Waiting { socket, id, .. } = &self.state {
+            socket.give_up(*id);
+        }
+    }
+
     /// Waits no longer than this, from now on. Without it, until the socket is disconnected.
     pub fn timeout(mut self, duration: Duration) -> Self {
         self.timeout = Some(Box::pin(tokio::time::sleep(duration)));
@@ -164,6 +170,7 @@ impl<S: EventSocket + Unpin, T: FromArguments> Future for AwaitAcknowledgement<S
             Poll::Pending => {
                 let Some(timeout) = &mut self.timeout else { return Poll::Pending };
                 ready!(timeout.as_mut().poll(cx));
+                self.time_out();
                 Poll::Ready(Err(AcknowledgementError::TimedOut))
             }
         }
@@ -173,7 +180,7 @@ impl<S: EventSocket + Unpin, T: FromArguments> Future for AwaitAcknowledgement<S
 impl<S: EventSocket, T> Drop for AwaitAcknowledgement<S, T> {
     fn drop(&mut self) {
         if let State::Waiting { socket, id, .. } = &self.state {
-            socket.give_up(*id);
+            socket.forget(*id);
         }
     }
 }

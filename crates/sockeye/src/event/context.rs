@@ -12,17 +12,27 @@ use super::listeners::ListenerId;
 
 /// A socket of the server or the client, as handlers know it. Implemented by this crate alone.
 pub trait EventSocket: Clone + Send + Sync + 'static + Sealed {
+    /// What an answer is given to.
+    #[doc(hidden)]
+    type Question: Copy + fmt::Debug + Send + Sync;
+
     /// Answers an event of the other side.
     #[doc(hidden)]
     fn acknowledge<A: ToArguments>(
         &self,
-        id: AcknowledgementId,
+        question: Self::Question,
         values: &A,
     ) -> Result<(), EmitError>;
 
-    /// Nobody waits any more for the answer to an event that was sent.
+    /// The answer to an event that was sent has not come in time.
     #[doc(hidden)]
     fn give_up(&self, id: AcknowledgementId);
+
+    /// Nobody waits any more for the answer to an event that was sent.
+    #[doc(hidden)]
+    fn forget(&self, id: AcknowledgementId) {
+        self.give_up(id);
+    }
 
     /// A listener that could be called once has been called.
     #[doc(hidden)]
@@ -35,11 +45,11 @@ pub trait Sealed {}
 
 /// An event on its way to its handler.
 #[derive(Debug)]
-pub struct EventContext<'a, S> {
+pub struct EventContext<'a, S: EventSocket> {
     pub(crate) socket: &'a S,
     pub(crate) name: &'a str,
     pub(crate) arguments: Arguments<'a>,
-    pub(crate) acknowledgement: Cell<Option<AcknowledgementId>>,
+    pub(crate) acknowledgement: Cell<Option<S::Question>>,
     pub(crate) answering: Cell<Answering>,
 }
 
@@ -75,8 +85,8 @@ impl<S: EventSocket> EventContext<'_, S> {
 
     /// Takes the right to answer. `None` if no answer is wanted, or somebody has taken it.
     pub fn take_acknowledgement(&self) -> Option<Acknowledgement<S>> {
-        let id = self.acknowledgement.take()?;
-        Some(Acknowledgement::new(self.socket.clone(), id))
+        let question = self.acknowledgement.take()?;
+        Some(Acknowledgement::new(self.socket.clone(), question))
     }
 
     /// The right to answer for a handler that returns an `R`, if it is its turn to.
@@ -135,7 +145,7 @@ impl From<ArgumentsError> for Rejection {
     note = "use `Socket` (of the same side), `Data<T>` with `T: Deserialize`, `OwnedArguments`, \
             `EventName` or `Option<Acknowledgement>`, or implement `FromEvent<Socket>` for it"
 )]
-pub trait FromEvent<S>: Sized {
+pub trait FromEvent<S: EventSocket>: Sized {
     /// Takes it from the event.
     ///
     /// # Errors
@@ -154,19 +164,19 @@ pub struct Data<T>(pub T);
 #[expect(clippy::exhaustive_structs, reason = "made to be taken apart in a parameter list")]
 pub struct EventName(pub String);
 
-impl<S, T: FromArguments> FromEvent<S> for Data<T> {
+impl<S: EventSocket, T: FromArguments> FromEvent<S> for Data<T> {
     fn from_event(event: &EventContext<'_, S>) -> Result<Self, Rejection> {
         Ok(Self(event.arguments.decode()?))
     }
 }
 
-impl<S> FromEvent<S> for OwnedArguments {
+impl<S: EventSocket> FromEvent<S> for OwnedArguments {
     fn from_event(event: &EventContext<'_, S>) -> Result<Self, Rejection> {
         Ok(event.arguments.to_owned())
     }
 }
 
-impl<S> FromEvent<S> for EventName {
+impl<S: EventSocket> FromEvent<S> for EventName {
     fn from_event(event: &EventContext<'_, S>) -> Result<Self, Rejection> {
         Ok(Self(event.name.to_owned()))
     }

@@ -18,7 +18,7 @@ pub type Work<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
             and whose return value is `Serialize`; a closure that captures variables is written \
             `move |…| {{ let captured = captured.clone(); async move {{ … }} }}`"
 )]
-pub trait EventHandler<S, Parameters>: Send + Sync + 'static {
+pub trait EventHandler<S: EventSocket, Parameters>: Send + Sync + 'static {
     /// Takes the parameters from the event and starts the function.
     ///
     /// # Errors

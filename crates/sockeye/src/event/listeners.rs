@@ -7,13 +7,14 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 use sockeye_proto::socket::Arguments;
 
+use super::context::EventSocket;
 use super::handler::{AnyEventHandler, AnyEventMiddleware, EventHandler};
 
 /// What is shown events on their way out.
 pub(crate) type OutgoingListener<S> = dyn Fn(&S, &str, Arguments<'_>) + Send + Sync;
 
 /// What is called for the events of sockets: those of a namespace, or one socket's own.
-pub(crate) struct Listeners<S> {
+pub(crate) struct Listeners<S: EventSocket> {
     events: HashMap<Box<str>, OfEvent<S>, RandomState>,
     fallback: Option<Arc<AnyEventHandler<S>>>,
     any: Vec<Listener<AnyEventHandler<S>>>,
@@ -81,7 +82,7 @@ impl<F: ?Sized> Listener<F> {
     }
 }
 
-impl<S> Default for Listeners<S> {
+impl<S: EventSocket> Default for Listeners<S> {
     fn default() -> Self {
         Self {
             events: HashMap::default(),
@@ -93,7 +94,7 @@ impl<S> Default for Listeners<S> {
     }
 }
 
-impl<S> Clone for Listeners<S> {
+impl<S: EventSocket> Clone for Listeners<S> {
     fn clone(&self) -> Self {
         Self {
             events: self.events.clone(),
@@ -105,7 +106,7 @@ impl<S> Clone for Listeners<S> {
     }
 }
 
-impl<S> fmt::Debug for Listeners<S> {
+impl<S: EventSocket> fmt::Debug for Listeners<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listeners")
             .field("events", &self.events.keys())
@@ -116,7 +117,7 @@ impl<S> fmt::Debug for Listeners<S> {
     }
 }
 
-impl<S> Listeners<S> {
+impl<S: EventSocket> Listeners<S> {
     pub(crate) fn of_event(&self, name: &str) -> &[Listener<AnyEventHandler<S>>] {
         self.events.get(name).map_or(&[], SmallVec::as_slice)
     }
@@ -201,7 +202,7 @@ impl<S> Listeners<S> {
 
 /// Listeners that nobody calls any more.
 #[expect(dead_code, reason = "kept to be dropped where no lock is held")]
-pub(crate) struct Removed<S> {
+pub(crate) struct Removed<S: EventSocket> {
     events: Vec<Listener<AnyEventHandler<S>>>,
     outgoing: Vec<Listener<OutgoingListener<S>>>,
 }
@@ -225,7 +226,9 @@ fn insert<T>(list: &mut Vec<T>, item: T, position: Position) {
 }
 
 /// A handler without its parameter list.
-pub(crate) fn erase<S, P, H: EventHandler<S, P>>(handler: H) -> Arc<AnyEventHandler<S>> {
+pub(crate) fn erase<S: EventSocket, P, H: EventHandler<S, P>>(
+    handler: H,
+) -> Arc<AnyEventHandler<S>> {
     Arc::new(Box::new(move |event| handler.call(event)))
 }
 

@@ -10,7 +10,7 @@ pub(crate) type Works = SmallVec<[Work; 1]>;
 /// What is called for one socket's events: the listeners that it shares with others, then its own.
 ///
 /// Each is called by `call`, which knows what becomes of one that fails.
-pub(crate) struct Lists<'a, S> {
+pub(crate) struct Lists<'a, S: EventSocket> {
     first: &'a Listeners<S>,
     own: Option<&'a Listeners<S>>,
 }

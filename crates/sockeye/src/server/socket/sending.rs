@@ -213,6 +213,8 @@ impl Socket {
 impl Sealed for Socket {}
 
 impl EventSocket for Socket {
+    type Question = AcknowledgementId;
+
     fn acknowledge<A: ToArguments>(
         &self,
         id: AcknowledgementId,
