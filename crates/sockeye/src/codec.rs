@@ -1,10 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sockeye_proto::engine::Message;
 use sockeye_proto::socket::{
-    Decoder, EncodeError, Encoded, Encoder, Parser, ParserDecoder, ParserError, ParserInput,
-    ParserMessage, ParserPacket, ReceivedPacket, Written,
+    Arguments, Assembled, DecodeError, Decoder, EncodeError, Encoded, Encoder, Packet, Parser,
+    ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket, Payload, ReceivedPacket,
+    Written,
 };
 
 use crate::engine::{Panicked, catch, with_encode_scratch};
@@ -92,6 +94,73 @@ impl fmt::Debug for MessageDecoder {
             Self::Json(_) => "Json",
             Self::Custom(_) => "Custom",
         })
+    }
+}
+
+/// A packet, complete.
+pub(crate) enum Complete<'a> {
+    Whole(Packet<'a>),
+    Assembled(Assembled),
+    Custom(ReceivedPacket),
+}
+
+/// Why a message is no packet.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Decode(DecodeError),
+    Parser(ParserError),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => error.fmt(f),
+            Self::Parser(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Complete<'_> {
+    /// The packet.
+    pub(crate) fn packet(&self) -> Result<Packet<'_>, DecodeError> {
+        match self {
+            Self::Whole(packet) => Ok(packet.clone()),
+            Self::Assembled(assembled) => assembled.packet(),
+            Self::Custom(received) => received.packet(),
+        }
+    }
+}
+
+impl MessageDecoder {
+    /// Takes a message; the packet, if one is complete with it.
+    pub(crate) fn read<'a>(
+        &mut self,
+        message: &'a Message<'_>,
+        max_attachments: usize,
+    ) -> Result<Option<Complete<'a>>, Unreadable> {
+        match (self, message) {
+            (Self::Json(decoder), Message::Text(text)) => decoder
+                .text(text, max_attachments)
+                .map(|packet| packet.map(Complete::Whole))
+                .map_err(Unreadable::Decode),
+            (Self::Json(decoder), Message::Binary(data)) => decoder
+                .binary(data)
+                .map(|packet| packet.map(Complete::Assembled))
+                .map_err(Unreadable::Decode),
+            (Self::Custom(decoder), message) => receive(&mut **decoder, message)
+                .map(|packet| packet.map(Complete::Custom))
+                .map_err(Unreadable::Parser),
+        }
+    }
+}
+
+/// Reads an event that was written, for who wants to look into it.
+pub(crate) fn with_event(packet: &Encoded, look: impl FnOnce(&str, Arguments<'_>)) {
+    let text = std::str::from_utf8(packet.text()).unwrap_or_default();
+    let attachments: Vec<_> = packet.attachments().map(Bytes::copy_from_slice).collect();
+    let packet = Decoder::read_back(text, &attachments).map(|packet| packet.payload);
+    if let Ok(Payload::Event { name, arguments }) = packet {
+        look(&name, arguments);
     }
 }
 

@@ -6,6 +6,12 @@
 //!
 //! Start at [`Server`].
 
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(dead_code, reason = "each side has parts that it alone needs")
+)]
 #[cfg(any(feature = "server", feature = "client"))]
 mod codec;
 #[cfg_attr(

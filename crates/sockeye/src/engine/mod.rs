@@ -13,7 +13,6 @@ mod batch;
 mod body;
 mod caught;
 #[cfg(feature = "client")]
-#[allow(dead_code, reason = "the Socket.IO client is not there yet")]
 pub mod client;
 mod clock;
 mod coding;
@@ -61,10 +60,10 @@ pub use server::Engine;
 pub use service::EngineService;
 pub use session::{SendError, Session};
 
-#[cfg(feature = "server")]
-pub(crate) use caught::catch;
 #[cfg(any(feature = "server", feature = "client"))]
-pub(crate) use caught::{Caught, Panicked};
+pub(crate) use caught::{Caught, Panicked, catch};
+#[cfg(feature = "client")]
+pub(crate) use clock::Clock;
 #[cfg(feature = "server")]
 pub(crate) use coding::Coding;
 #[cfg(feature = "server")]
@@ -75,8 +74,9 @@ pub(crate) use counters::Counters;
 pub(crate) use deflate::PacketFrames;
 #[cfg(feature = "server")]
 pub(crate) use id::Id;
-pub(crate) use outbox::Outbox;
 #[cfg(feature = "server")]
+pub(crate) use outbox::Outbox;
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use scratch::with_encode_scratch;
 #[cfg(feature = "server")]
 pub(crate) use session::Delivery;

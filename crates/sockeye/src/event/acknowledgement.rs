@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye_proto::socket::{
-    AcknowledgementId, ArgumentsError, FromArguments, OwnedArguments, ToArguments,
+    AcknowledgementId, ArgumentsError, FromArguments, OwnedArguments, ToArguments, Unanswered,
 };
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
@@ -59,21 +59,12 @@ pub enum AcknowledgementError {
 /// What whoever waits for an answer is given.
 pub(crate) type Answer = Result<OwnedArguments, Unanswered>;
 
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "only clients keep events that may be given up")]
-pub(crate) enum Unanswered {
-    TimedOut,
-    GivenUp,
-    Disconnected,
-}
-
 impl From<Unanswered> for AcknowledgementError {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::TimedOut => Self::TimedOut,
-            Unanswered::GivenUp => Self::GivenUp,
             Unanswered::Disconnected => Self::Disconnected,
+            Unanswered::Discarded => Self::Emit(EmitError::NotWritable),
+            Unanswered::Dropped(_) => Self::GivenUp,
         }
     }
 }

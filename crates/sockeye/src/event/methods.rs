@@ -106,7 +106,7 @@ macro_rules! listening_methods {
             &self,
             listener: impl Fn(&Socket, &str, Arguments<'_>) + Send + Sync + 'static,
         ) -> ListenerId {
-            let listener: Arc<OutgoingListener> = Arc::new(listener);
+            let listener: Arc<crate::event::OutgoingListener<Socket>> = Arc::new(listener);
             let listener = Listener::new(ListenerId::next(), listener);
             self.$change(|listeners| listeners.add_outgoing(listener.clone(), Position::Last));
             listener.id()
@@ -117,7 +117,7 @@ macro_rules! listening_methods {
             &self,
             listener: impl Fn(&Socket, &str, Arguments<'_>) + Send + Sync + 'static,
         ) -> ListenerId {
-            let listener: Arc<OutgoingListener> = Arc::new(listener);
+            let listener: Arc<crate::event::OutgoingListener<Socket>> = Arc::new(listener);
             let listener = Listener::new(ListenerId::next(), listener);
             self.$change(|listeners| listeners.add_outgoing(listener.clone(), Position::First));
             listener.id()

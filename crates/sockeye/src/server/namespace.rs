@@ -20,8 +20,8 @@ use super::handler::{
     DisconnectHandler, EventMiddleware, Middleware,
 };
 use super::listeners::{
-    Handlers, Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved,
-    erase, middleware_method,
+    Handlers, Listener, ListenerId, Listeners, Position, assert_not_reserved, erase,
+    middleware_method,
 };
 use super::remote::RemoteSocket;
 use super::rooms::{RoomEvent, RoomNames, RoomNews, Rooms};

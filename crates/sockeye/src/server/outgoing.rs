@@ -1,14 +1,13 @@
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use sockeye_proto::engine::Dialect;
-use sockeye_proto::socket::{Decoder, Encoded, Payload, Written};
+use sockeye_proto::socket::Encoded;
 use sockeye_proto::websocket::Frame;
 
 use super::listeners::{Listener, OutgoingListener};
 use super::recovery::{Recorded, Recovery};
 use super::socket::Socket;
-use crate::codec::PacketForOne;
+use crate::codec::{PacketForOne, with_event};
 use crate::engine::{Outbox, PacketFrames, Panicked, catch};
 use crate::limited::limited;
 
@@ -90,14 +89,18 @@ impl OutgoingEvent {
         if listeners.peek().is_none() {
             return;
         }
-        let text = std::str::from_utf8(self.packet.text()).unwrap_or_default();
-        let attachments: Vec<_> = self.packet.attachments().map(Bytes::copy_from_slice).collect();
-        let packet = Decoder::read_back(text, &attachments).map(|packet| packet.payload);
-        let Ok(Payload::Event { name, arguments }) = packet else { return };
-        for listener in listeners {
-            if let Err(Panicked(message)) = catch(|| (listener.handler)(socket, &name, arguments)) {
-                limited!(error, message, event = &*name, "a listener of outgoing events panicked");
+        with_event(&self.packet, |name, arguments| {
+            for listener in listeners {
+                let shown = catch(|| (listener.handler)(socket, name, arguments));
+                if let Err(Panicked(message)) = shown {
+                    limited!(
+                        error,
+                        message,
+                        event = name,
+                        "a listener of outgoing events panicked"
+                    );
+                }
             }
-        }
+        });
     }
 }

@@ -12,8 +12,7 @@ use super::Socket;
 use crate::event::{EventHandler, listening_methods};
 use crate::server::handler::{AnyEventMiddleware, EventMiddleware};
 use crate::server::listeners::{
-    Listener, ListenerId, Listeners, OutgoingListener, Position, assert_not_reserved, erase,
-    middleware_method,
+    Listener, ListenerId, Listeners, Position, assert_not_reserved, erase, middleware_method,
 };
 use sockeye_proto::socket::Arguments;
 

@@ -1,0 +1,218 @@
+//! The calling of the program's code, and what becomes of it if it is not finished, or fails.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use sockeye_proto::socket::{AnswerTo, Arguments};
+
+use crate::client::callbacks::Callback;
+use crate::client::events::{Queue, ReceivedEvent, SocketEvent};
+use crate::client::socket::{Core, News, Socket, Standing};
+use crate::client::{ConnectError, Disconnect};
+use crate::engine::{Panicked, catch};
+use crate::event::{
+    Answering, AnyEventHandler, EventContext, HandlerError, HandlerErrorKind, Lists, Rejection,
+    Running, Work, Works,
+};
+
+/// What is running, of all sockets of a manager.
+#[derive(Default)]
+pub(super) struct Calls {
+    running: Running<(), (Arc<Core>, Box<str>)>,
+}
+
+/// What failed handlers of a socket's life are reported under: no event can have these names.
+const CONNECT: &str = "connect";
+const CONNECT_ERROR: &str = "connect_error";
+const DISCONNECT: &str = "disconnect";
+
+impl Calls {
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Goes on with what is not finished.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Some((finished, call)) = self.running.poll_next(cx) {
+            if let (Err(panicked), Some((core, event))) = (finished, call) {
+                report_panic(&core, &event, panicked);
+            }
+        }
+    }
+
+    /// An event has arrived: catch-all listeners are called, then its own, in the order in which
+    /// they were given; then it is shown to who reads the socket's stream.
+    pub(super) fn event(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Arc<Core>,
+        name: &str,
+        arguments: Arguments<'_>,
+        answer: Option<AnswerTo>,
+    ) {
+        let Some(socket) = core.socket() else { return };
+        let context = EventContext {
+            socket: &socket,
+            name,
+            arguments,
+            acknowledgement: answer.into(),
+            answering: Answering::Never.into(),
+        };
+        let listeners = core.listeners();
+        let lists = Lists::new(&listeners, None);
+        let mut works = Works::new();
+        lists.catch_all(&context, &mut works, &mut |handler, context| call(core, handler, context));
+        lists.of_event(&context, &mut works, &mut |handler, context| call(core, handler, context));
+        core.queue(|| {
+            SocketEvent::Event(ReceivedEvent {
+                name: name.to_owned(),
+                arguments: arguments.to_owned(),
+                acknowledgement: context.take_acknowledgement(),
+            })
+        });
+        works.into_iter().for_each(|work| self.begin(cx, work, core, name));
+    }
+
+    /// Something has happened to a socket that its program is told.
+    pub(super) fn news(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, news: News) {
+        match news {
+            News::AskAuth(_) => {}
+            News::Event(event) => {
+                self.event(cx, core, &event.name, event.arguments.as_arguments(), event.answer);
+            }
+            News::Connected { recovered } => self.connected(cx, core, recovered),
+            News::Refused(refused) => {
+                let error = ConnectError::Refused(Arc::new(refused));
+                self.not_connected(cx, core, error);
+            }
+            News::Unreachable(error) => self.not_connected(cx, core, error),
+            News::Disconnected(reason, error) => {
+                self.disconnected(cx, core, Disconnect::new(reason, error));
+            }
+            News::GaveUp => gave_up(core),
+            News::Lost(lost) => {
+                for watch in &core.callbacks().lost {
+                    observe(core, "lost", || watch(&lost));
+                }
+                core.queue(|| SocketEvent::Lost(lost));
+            }
+        }
+    }
+
+    fn connected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, recovered: bool) {
+        core.set_standing(Standing::Connected);
+        core.queue(|| SocketEvent::Connect { recovered });
+        self.tell(cx, core, CONNECT, &core.callbacks().connect, &());
+    }
+
+    fn not_connected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, error: ConnectError) {
+        let over = !core.is_active();
+        core.set_standing(if over {
+            Standing::Over(error.clone())
+        } else {
+            Standing::Failed(error.clone())
+        });
+        core.queue(|| SocketEvent::ConnectError(error.clone()));
+        self.tell(cx, core, CONNECT_ERROR, &core.callbacks().connect_error, &error);
+        if over {
+            core.with_queue(Queue::end);
+        }
+    }
+
+    fn disconnected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, disconnect: Disconnect) {
+        let over = !core.is_active();
+        core.set_standing(if over {
+            Standing::Over(ConnectError::Disconnected)
+        } else {
+            Standing::Apart
+        });
+        core.queue(|| SocketEvent::Disconnect(disconnect.clone()));
+        self.tell(cx, core, DISCONNECT, &core.callbacks().disconnect, &disconnect);
+        if over {
+            core.with_queue(Queue::end);
+        }
+    }
+
+    fn tell<T: Clone>(
+        &mut self,
+        cx: &mut Context<'_>,
+        core: &Arc<Core>,
+        event: &str,
+        callbacks: &[Arc<Callback<T>>],
+        value: &T,
+    ) {
+        let Some(socket) = core.socket() else { return };
+        for callback in callbacks {
+            match catch(|| callback(socket.clone(), value.clone())) {
+                Ok(work) => self.begin(cx, work, core, event),
+                Err(panicked) => report_panic(core, event, panicked),
+            }
+        }
+    }
+
+    fn begin(&mut self, cx: &mut Context<'_>, work: Work, core: &Arc<Core>, event: &str) {
+        let call = || (Arc::clone(core), event.into());
+        if let Some(Err(panicked)) = self.running.start(cx, work, call) {
+            report_panic(core, event, panicked);
+        }
+    }
+}
+
+/// The manager rests; the socket is still wanted, and connects when the program says so.
+fn gave_up(core: &Core) {
+    let standing = match core.standing() {
+        Standing::Failed(error) => Standing::Over(error),
+        _ => Standing::Over(ConnectError::GaveUp),
+    };
+    core.set_standing(standing);
+    core.with_queue(Queue::end);
+}
+
+fn call(
+    core: &Core,
+    handler: &AnyEventHandler<Socket>,
+    context: &EventContext<'_, Socket>,
+) -> Option<Work> {
+    match catch(|| handler(context)) {
+        Ok(Ok(work)) => Some(work),
+        Ok(Err(rejection)) => {
+            let kind = match rejection {
+                Rejection::Arguments(error) => HandlerErrorKind::Arguments(error),
+                Rejection::Other(reason) => HandlerErrorKind::Rejected(reason),
+            };
+            report(core, context.name(), kind);
+            None
+        }
+        Err(panicked) => {
+            report_panic(core, context.name(), panicked);
+            None
+        }
+    }
+}
+
+fn report_panic(core: &Core, event: &str, Panicked(message): Panicked) {
+    report(core, event, HandlerErrorKind::Panicked(message));
+}
+
+fn report(core: &Core, event: &str, kind: HandlerErrorKind) {
+    let error = HandlerError {
+        namespace: core.namespace().into(),
+        socket: core.id().unwrap_or_default().into(),
+        event: event.into(),
+        kind,
+    };
+    tracing::warn!(%error, "a handler failed");
+    for watch in &core.callbacks().error {
+        observe(core, event, || watch(&error));
+    }
+}
+
+fn observe(core: &Core, event: &str, call: impl FnOnce()) {
+    if let Err(Panicked(message)) = catch(call) {
+        tracing::error!(message, event, namespace = core.namespace(), "an observer panicked");
+    }
+}
