@@ -4,9 +4,11 @@
 //! The fuzz targets call them with what the fuzzer finds; `tests/random_inputs.rs` calls them with
 //! the committed corpora and with random inputs, on any toolchain.
 //!
-//! Inputs of `session`, `client_session` and `connection` are operations as `arbitrary` reads them. Their files in the
-//! corpus are named after what they did when they were written; other enums make others of them.
+//! Inputs of `session`, `client_session`, `connection` and `client_namespace` are operations as `arbitrary`
+//! reads them. Their files in the corpus are named after what they did when they were written; other
+//! enums make others of them.
 
+mod client_namespace;
 mod client_session;
 mod connection;
 mod engine_packet;
@@ -20,6 +22,7 @@ mod socket_packet;
 mod websocket_deflate;
 mod websocket_frames;
 
+pub use client_namespace::client_namespace;
 pub use client_session::client_session;
 pub use connection::connection;
 pub use engine_packet::engine_packet;
@@ -37,7 +40,8 @@ pub use websocket_frames::websocket_frames;
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 12] = [
+pub const TARGETS: [(&str, Body); 13] = [
+    ("client_namespace", client_namespace),
     ("client_session", client_session),
     ("connection", connection),
     ("engine_packet", engine_packet),
