@@ -1,10 +1,10 @@
-//! Socket.IO for Rust: low-latency, bidirectional, event-based communication.
+//! Socket.IO for Rust, server and client: low-latency, bidirectional, event-based communication.
+//!
+//! Start at [`Server`], or at [`client::connect`].
 //!
 //! This crate is the protocol with I/O. It decides nothing about the protocol itself; that is the
 //! task of the machines in [`sockeye_proto`]. It never blocks a thread, and starts one task for
-//! each connection.
-//!
-//! Start at [`Server`].
+//! each connection of a server, and one for each [`Manager`](client::Manager) of a client.
 
 #[cfg(feature = "client")]
 pub mod client;
