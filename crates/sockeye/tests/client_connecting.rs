@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value as Json, json};
 use sockeye::client::{
     self, ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, ManagerEvent, Socket,
+    SocketEvent,
 };
 use sockeye::{Auth, ConnectError as Refusal, Server, TransportName};
 use support::{eventually, log, serve, serve_until_closed, within};
@@ -40,6 +42,43 @@ async fn connecting_resolves_when_the_namespace_is_connected() {
     assert_eq!(socket.id(), Some(ids.next("the server's id").await));
     assert!(socket.is_connected() && socket.is_active() && !socket.recovered());
     assert_eq!(socket.namespace(), "/");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_listened_to_after_connecting_is_not_told_of_that_connection() {
+    let io = Server::new();
+    io.of("/").on("same", async |arguments: sockeye::OwnedArguments| arguments);
+    let address = serve(&io).await;
+    let (pen, mut told) = log::<&str>();
+    for _ in 0..50 {
+        let socket = within("a connection", client::connect(&url(address))).await.unwrap();
+        let (pen, mut events) = (pen.clone(), socket.events());
+        socket.on_connect(move |_| {
+            pen.write("connected");
+            async {}
+        });
+        within("an answer", socket.emit_with_ack::<u32>("same", 1)).await.unwrap();
+        let event = events.next().now_or_never();
+        assert!(event.is_none(), "{event:?}");
+    }
+    told.expect_nothing();
+}
+
+#[tokio::test]
+async fn a_handler_of_the_end_may_connect_again_and_the_stream_goes_on() {
+    let io = Server::new();
+    io.of("/").on("leave me", async |socket: sockeye::Socket| socket.disconnect(false));
+    let address = serve(&io).await;
+    let socket = within("a connection", client::connect(&url(address))).await.unwrap();
+    socket.on_disconnect(async |socket: Socket, _| {
+        socket.connect();
+    });
+    let mut events = socket.events();
+    socket.emit("leave me", ()).unwrap();
+    let event = within("the end", events.next()).await;
+    assert!(matches!(event, Some(SocketEvent::Disconnect(_))), "{event:?}");
+    let event = within("a connection", events.next()).await;
+    assert!(matches!(event, Some(SocketEvent::Connect { .. })), "{event:?}");
 }
 
 #[tokio::test]

@@ -103,38 +103,38 @@ impl Calls {
         }
     }
 
+    // In these three, who waits for the socket is told after the stream and before the handlers, which
+    // may have it connect again; a handler that is given then is given too late for this time.
+
     fn connected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, recovered: bool) {
-        core.set_standing(Standing::Connected);
+        let callbacks = core.callbacks();
         core.queue(|| SocketEvent::Connect { recovered });
-        self.tell(cx, core, CONNECT, &core.callbacks().connect, &());
+        core.set_standing(Standing::Connected);
+        self.tell(cx, core, CONNECT, &callbacks.connect, &());
     }
 
     fn not_connected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, error: ConnectError) {
-        let over = !core.is_active();
-        core.set_standing(if over {
-            Standing::Over(error.clone())
-        } else {
-            Standing::Failed(error.clone())
-        });
+        let callbacks = core.callbacks();
         core.queue(|| SocketEvent::ConnectError(error.clone()));
-        self.tell(cx, core, CONNECT_ERROR, &core.callbacks().connect_error, &error);
-        if over {
+        if core.is_active() {
+            core.set_standing(Standing::Failed(error.clone()));
+        } else {
             core.with_queue(Queue::end);
+            core.set_standing(Standing::Over(error.clone()));
         }
+        self.tell(cx, core, CONNECT_ERROR, &callbacks.connect_error, &error);
     }
 
     fn disconnected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, disconnect: Disconnect) {
-        let over = !core.is_active();
-        core.set_standing(if over {
-            Standing::Over(ConnectError::Disconnected)
-        } else {
-            Standing::Apart
-        });
+        let callbacks = core.callbacks();
         core.queue(|| SocketEvent::Disconnect(disconnect.clone()));
-        self.tell(cx, core, DISCONNECT, &core.callbacks().disconnect, &disconnect);
-        if over {
+        if core.is_active() {
+            core.set_standing(Standing::Apart);
+        } else {
             core.with_queue(Queue::end);
+            core.set_standing(Standing::Over(ConnectError::Disconnected));
         }
+        self.tell(cx, core, DISCONNECT, &callbacks.disconnect, &disconnect);
     }
 
     fn tell<T: Clone>(
