@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 
-from scenarios import EXTRA, PER_RUN, SCEN, SIZES
+from clients import run_client
+from scenarios import EXTRA, PER_RUN, SCEN, SIZES, is_client
 from table import Table, cost_key, num
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -161,7 +162,9 @@ def load(args, label, verb, server, a, timeout=400):
 
 def options():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument("peers", nargs="*", help="names from peers.json, NAME=COMMAND, or 'all'")
+    ap.add_argument(
+        "peers", nargs="*", help="names from peers.json or clients.json, NAME=COMMAND, or 'all'"
+    )
     g = ap.add_mutually_exclusive_group()
     for m in SIZES:
         g.add_argument("--" + m, action="store_const", const=m, dest="mode")
@@ -169,7 +172,14 @@ def options():
     ap.add_argument("--rounds", type=int)
     ap.add_argument("--secs", type=float, help="measured seconds per run")
     ap.add_argument("--scenarios", help="comma-separated ids; see --list")
-    ap.add_argument("--baseline", help="the peer that ratios refer to (default: the first)")
+    ap.add_argument(
+        "--baseline",
+        default="",
+        help="the peer that ratios refer to (default: the first); with a comma, one for each side",
+    )
+    ap.add_argument(
+        "--counterpart", default="sockeye", help="the server that clients talk to (default: %(default)s)"
+    )
     ap.add_argument("--server-cpu", type=int, default=1)
     ap.add_argument("--client-cpu", type=int, default=0)
     ap.add_argument("--no-pin", dest="pin", action="store_false")
@@ -208,14 +218,27 @@ def choose_peers(asked, known):
     return peers
 
 
-def choose_scenarios(a):
+def choose_scenarios(a, sides):
     if not a.scenarios:
-        return [k for k, v in SCEN.items() if a.mode in v[4].split()]
+        return [k for k, v in SCEN.items() if a.mode in v[4].split() and is_client(k) in sides]
     scens = a.scenarios.split(",")
     bad = [s for s in scens if s not in SCEN]
     if bad:
         sys.exit(f"unknown scenario {bad}; see --list")
+    idle = [s for s in scens if is_client(s) not in sides]
+    if idle:
+        sys.exit(f"no peer is named that scenario {idle} is for: clients are named client-...")
     return scens
+
+
+def choose_baselines(a, peers):
+    """The peer that ratios refer to, for each side: False for servers, True for clients."""
+    asked = [x for x in a.baseline.split(",") if x]
+    bad = [x for x in asked if x not in peers]
+    if bad:
+        sys.exit(f"the baseline {', '.join(bad)} is not among the peers run")
+    # The last one counts: what was asked for stands behind what is so by itself.
+    return {is_client(x): x for x in list(peers)[::-1] + asked[::-1]}
 
 
 def build_all(peers):
@@ -245,6 +268,9 @@ def verify_all(names, peers, a):
     """What `sioload verify` says of each server; one that does not start is absent."""
     support = {}
     for n in names:
+        if is_client(n):
+            support[n] = {"against": a.counterpart}
+            continue
         if a.no_verify:
             support[n] = dict.fromkeys(TRANSPORTS, "ok")
             continue
@@ -259,6 +285,8 @@ def verify_all(names, peers, a):
 
 
 def contract(d):
+    if "against" in d:
+        return f"against {d['against']}"
     return ", ".join(f"{m} {d.get(m)}" for m in TRANSPORTS)
 
 
@@ -274,25 +302,32 @@ def calibrate(a):
     return out
 
 
-def measure(sc, n, peer, a):
+def measure(sc, n, peers, a):
     _, args, env, _, _ = SCEN[sc]
+    args = args.format(**a.size)
     env = {k: v.format(**a.size) for k, v in env.items()}
     if a.wait_quiet:
         wait_quiet(a.wait_quiet)
     try:
-        with Server(n, peer, a.cpu, env) as s:
-            return load(args.format(**a.size), n, sc, s, a)
+        if is_client(n):
+            with Server(a.counterpart, peers[a.counterpart], a.cpu, env) as s:
+                env |= {"BUILD": BUILD, "HERE": HERE}
+                return run_client(n, sc, peers[n], args, s, env, a)
+        with Server(n, peers[n], a.cpu, env) as s:
+            return load(args, n, sc, s, a)
     except RuntimeError as e:
         return {"label": n, "scenario": sc, "ok": False, "error_text": str(e)}
 
 
-def write_tables(rows, scens, peers, support, base, calib, began, a):
+def write_tables(rows, scens, peers, support, bases, calib, began, a):
     cpus = (
-        f"Server on CPU {a.server_cpu}, sioload on CPU {a.client_cpu}." if a.pin else "Not pinned."
+        f"Server on CPU {a.server_cpu}, sioload or client on CPU {a.client_cpu}."
+        if a.pin
+        else "Not pinned."
     )
     md = [
         f"Mode {a.mode}, {a.rounds} round(s), medians; ratios are medians of pairs taken in the"
-        f" same round against {base}. {cpus}"
+        f" same round against {', '.join(bases.values())}. {cpus}"
         f" {time.strftime('%Y-%m-%d %H:%M')}, {(time.time() - began) / 60:.1f} min."
         f" Loopback send+recv in one thread, at the start of each round:"
         f" {min(calib, default=0):.0f} to {max(calib, default=0):.0f} ns.",
@@ -301,41 +336,54 @@ def write_tables(rows, scens, peers, support, base, calib, began, a):
     for n, d in support.items():
         md.append(f"- **{n}**: {peers[n].get('about', '')}; contract: {contract(d)}")
     md.append("")
-    t = Table(rows, base)
-    md.append(t.summary(scens, support))
-    for sc in scens:
-        md.append(t.scenario(sc, support, SCEN[sc][0].format(**a.size)))
+    for side, base in sorted(bases.items()):
+        own = [sc for sc in scens if is_client(sc) == side]
+        if not own:
+            continue
+        t = Table(rows, base)
+        md.append(t.summary(own, [n for n in support if is_client(n) == side]))
+        for sc in own:
+            md.append(t.scenario(sc, support, SCEN[sc][0].format(**a.size)))
     return "\n".join(md)
 
 
 def main():
     a = options()
-    known = json.load(open(os.path.join(HERE, "peers.json")))
+    known = {}
+    for file in ("peers.json", "clients.json"):
+        with open(os.path.join(HERE, file)) as f:
+            known |= json.load(f)
     if a.list:
         for k, v in known.items():
-            print(f"peer      {k:16} {v['about']}")
+            print(f"peer      {k:20} {v['about']}")
         for k, v in SCEN.items():
-            print(f"scenario  {k:16} [{v[4]}] {v[0].format(**a.size)}")
+            print(f"scenario  {k:20} [{v[4]}] {v[0].format(**a.size)}")
         return 0
     peers = choose_peers(a.peers, known)
-    scens = choose_scenarios(a)
-    base = a.baseline or next(iter(peers))
-    if base not in peers:
-        sys.exit(f"the baseline {base} is not among the peers run")
+    scens = choose_scenarios(a, {is_client(n) for n in peers})
+    bases = choose_baselines(a, peers)
+    needed = dict(peers)
+    if any(map(is_client, scens)):
+        if a.counterpart not in known or is_client(a.counterpart):
+            sys.exit(f"the counterpart {a.counterpart} is no server in peers.json")
+        needed.setdefault(a.counterpart, known[a.counterpart])
     a.cpu = a.server_cpu if a.pin else None
     raise_nofile()
 
-    names = list(peers) if a.no_build else build_all(peers)
+    names = list(needed) if a.no_build else build_all(needed)
+    if a.counterpart not in names and any(map(is_client, scens)):
+        sys.exit("there is no server for the clients to talk to")
+    names = [n for n in names if n in peers]
     support = verify_all(names, peers, a)
     names = list(support)
-    if base not in names:
+    if any(base not in names for base in bases.values()):
         sys.exit("nothing to compare")
     missing = [n for n in peers if n not in names]
 
     each = sum(PER_RUN[a.mode] + EXTRA.get(sc, {}).get(a.mode, 0) for sc in scens)
     log(
         f"{len(names)} peers x {len(scens)} scenarios x {a.rounds} rounds,"
-        f" about {each * len(names) * a.rounds / 60:.0f} min"
+        f" up to {each * len(names) * a.rounds / 60:.0f} min"
     )
     out = a.out or os.path.join(HERE, "results", time.strftime("%Y%m%d-%H%M%S"))
     os.makedirs(out, exist_ok=True)
@@ -345,20 +393,22 @@ def main():
             calib += calibrate(a)
             for sc in scens:
                 for n in names if r % 2 == 0 else names[::-1]:  # A B C, then C B A
+                    if is_client(n) != is_client(sc):
+                        continue
                     if support[n].get(SCEN[sc][3]) == "connect":
                         continue  # does not have this transport
-                    d = measure(sc, n, peers[n], a)
+                    d = measure(sc, n, needed, a)
                     d["round"] = r
                     raw.write(json.dumps(d) + "\n")
                     raw.flush()
                     rows.setdefault((sc, n), []).append(d)
                     key = cost_key(sc)
                     log(
-                        f"[{time.time() - began:5.0f}s] round {r + 1} {sc:9} {n:14}"
+                        f"[{time.time() - began:5.0f}s] round {r + 1} {sc:15} {n:20}"
                         f" {num(d.get('msgs_s')):>9}/s  {key} {num(d.get(key), 2)}"
                         f"  {'' if d.get('ok') else 'FAILED ' + str(d.get('error_text'))[:100]}"
                     )
-    text = write_tables(rows, scens, peers, support, base, calib, began, a)
+    text = write_tables(rows, scens, peers, support, bases, calib, began, a)
     with open(os.path.join(out, "table.md"), "w") as f:
         f.write(text)
     print(text)

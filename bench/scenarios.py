@@ -152,14 +152,59 @@ SCEN = {
         "quick full",
     ),
 }
+# The other side: what a client costs. {c} connections of one process, {b} seconds of heartbeats,
+# one for each second.
+C = "--conns {c} --secs {s} --warmup {w} --settle-ms {settle}"
+CLIENT_SCEN = {
+    "client-idle": (
+        "{c} connections of one process, idle, pingInterval 1000 ms, heartbeats over {b} s",
+        "--conns {c} --inflight 0 --secs {b} --settle-ms 1000",
+        {"PING_INTERVAL": "1000", "PING_TIMEOUT": "60000"},
+        None,
+        "smoke quick full",
+    ),
+    "client-echo16": (
+        "echo, 16 B text, {c} connections of one process x 8 in flight",
+        f"--inflight 8 --size 16 {C}",
+        {},
+        None,
+        "smoke quick full",
+    ),
+    "client-echo16k1": (
+        "echo, 16 B text, {c} connections of one process x 1 in flight",
+        f"--inflight 1 --size 16 {C}",
+        {},
+        None,
+        "quick full",
+    ),
+    "client-echo1k": (
+        "echo, 1 KiB text, {c} connections of one process x 8 in flight",
+        f"--inflight 8 --size 1024 {C}",
+        {},
+        None,
+        "full",
+    ),
+}
+SCEN |= CLIENT_SCEN
+
+
+def is_client(name):
+    """Whether a scenario, or a peer, is of the client's side."""
+    return name.startswith("client-")
+
+
 SIZES = {
-    "smoke": dict(s=0.6, w=0.2, n=300, m=200, r=2, settle=300, i=500, p=1000, h=2, mb=4, rounds=1),
+    "smoke": dict(
+        s=0.6, w=0.2, n=300, m=200, r=2, settle=300, i=500, p=1000, h=2, mb=4, c=100, b=2, rounds=1
+    ),
     "quick": dict(
-        s=1.0, w=0.8, n=800, m=400, r=3, settle=300, i=10000, p=5000, h=6, mb=16, rounds=2
-    ),
+        s=1.0, w=0.8, n=800, m=400, r=3, settle=300, i=10000, p=5000, h=6, mb=16, c=1000, b=5,
+        rounds=2,
+    ),  # fmt: skip
     "full": dict(
-        s=4, w=1.5, n=2000, m=1000, r=5, settle=1000, i=10000, p=5000, h=30, mb=64, rounds=5
-    ),
+        s=4, w=1.5, n=2000, m=1000, r=5, settle=1000, i=10000, p=5000, h=30, mb=64, c=1000, b=10,
+        rounds=5,
+    ),  # fmt: skip
 }
 PER_RUN = {"smoke": 1.8, "quick": 3.6, "full": 9.0}
 EXTRA = {
@@ -168,4 +213,5 @@ EXTRA = {
     "slow": {"quick": 4, "full": 12},
     "connect": {"quick": 2, "full": 8},
     "upgrade": {"quick": 2, "full": 8},
+    "client-idle": {"smoke": 2, "quick": 7, "full": 6},
 }

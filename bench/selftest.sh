@@ -1,19 +1,30 @@
 #!/usr/bin/env bash
-# Proves that sioload reports what goes wrong: it must pass an honest server and fail every lie.
+# Proves that sioload and the clients report what goes wrong: they must pass an honest server and fail
+# every lie.
 cd "$(dirname "$0")" || exit 1
 BENCH_BUILD=$(realpath -m "${BENCH_BUILD:-$PWD/target}")
 export BENCH_BUILD CARGO_TARGET_DIR=$BENCH_BUILD
 for verb in build test; do
   cargo $verb --release --locked --quiet --manifest-path sioload/Cargo.toml || exit 1
 done
-peers/node/setup.sh >/dev/null || exit 1
+cargo build --release --locked --quiet --manifest-path clients/floor/Cargo.toml || exit 1
+clients/node/setup.sh && peers/node/setup.sh >/dev/null || exit 1
 node=$BENCH_BUILD/node22
 cp peers/node/faulty.js "$node/"
 good=0 bad=0 port=$((19000 + $$ % 900))
 
 try() { # fault, expected exit (0 or 1), scenario...
-  local fault=$1 want=$2 pid out rc text verdict
+  against "$1" "$2" "$BENCH_BUILD/release/sioload" "${@:3}" --pid SERVER --secs 0.5 --warmup 0.2
+}
+
+try_client() { # fault, expected exit, client...
+  against "$1" "$2" "${@:3}" --conns 20 --inflight 4 --secs 0.5 --warmup 0.2 --settle-ms 100
+}
+
+against() { # fault, expected exit, command...; SERVER is the server's process
+  local fault=$1 want=$2 pid out rc text verdict what
   shift 2
+  what=$(sed 's# --.*##; s#[^ ]*/##g' <<<"$*")
   port=$((port + 1))
   FAULT=$fault PORT=$port "$node/node" "$node/faulty.js" &
   pid=$!
@@ -21,7 +32,7 @@ try() { # fault, expected exit (0 or 1), scenario...
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
     sleep 0.05
   done
-  out=$("$BENCH_BUILD/release/sioload" "$@" --port "$port" --pid "$pid" --secs 0.5 --warmup 0.2 2>/dev/null)
+  out=$("${@/SERVER/$pid}" --port "$port" 2>/dev/null)
   rc=$?
   kill "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
@@ -31,7 +42,7 @@ try() { # fault, expected exit (0 or 1), scenario...
   else
     verdict=BAD bad=$((bad + 1))
   fi
-  printf '%-4s %-12s %-10s exit %s, wanted %s  %s\n' "$verdict" "$fault" "$1" "$rc" "$want" "${text:0:120}"
+  printf '%-4s %-12s %-18s exit %s, wanted %s  %s\n' "$verdict" "$fault" "$what" "$rc" "$want" "${text:0:120}"
 }
 
 e="echo --conns 20 --inflight 4"
@@ -46,5 +57,10 @@ for f in drop dup corrupt cross rename kick die; do try $f 1 $e; done
 for f in ack-drop ack-corrupt; do try $f 1 ack --conns 20 --inflight 4; done
 for f in room-all room-miss; do try $f 1 rooms --conns 50 --rooms 10; done
 for f in bcast-miss bcast-dup; do try $f 1 broadcast --conns 50; done
+for fault in none drop dup corrupt cross rename kick die; do
+  want=$([ $fault = none ] && echo 0 || echo 1)
+  try_client $fault "$want" "$BENCH_BUILD/release/client-floor"
+  try_client $fault "$want" "$BENCH_BUILD/client-node22/node" "$BENCH_BUILD/client-node22/client.js"
+done
 echo "$good passed, $bad failed"
 [ "$bad" = 0 ]

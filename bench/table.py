@@ -2,6 +2,8 @@
 
 import statistics
 
+from scenarios import is_client
+
 
 def med(v):
     v = [x for x in v if x is not None]
@@ -18,8 +20,10 @@ def num(x, d=0):
 
 def cost_key(sc):
     """The figure of a scenario that peers are compared by."""
-    if sc.startswith("idle"):
+    if sc.startswith("idle") or sc == "client-idle":
         return "rss_per_conn_b"
+    if is_client(sc):
+        return "cli_cpu_s_per_M"
     return "growth_mb" if sc == "slow" else "srv_cpu_s_per_M"
 
 
@@ -150,8 +154,45 @@ class Table:
             ("foreign %", g("foreign_cpu_pct")),
         ]
 
+    def client_idle(self, sc, p):
+        g = self.cells(sc, p)
+        return [
+            ("RSS per connection, B", g("rss_per_conn_b")),
+            (f"x {self.base}", num(self.ratio(sc, p, "rss_per_conn_b"), 2)),
+            ("after heartbeats, B", g("rss_per_conn_end_b")),
+            ("RSS before the first, MB", g("rss_start_kb", 1, 1024)),
+            ("with one, MB", g("rss_before_kb", 1, 1024)),
+            ("with all, MB", g("rss_open_kb", 1, 1024)),
+            ("after closing, MB", g("rss_closed_kb", 1, 1024)),
+            ("CPU us per ping", g("heartbeat_cpu_us", 1)),
+            ("connecting: CPU ms per 1000", g("connect_cpu_ms_per_1000", 1)),
+            ("connects/s", g("connects_s")),
+            ("foreign %", g("foreign_cpu_pct")),
+        ]
+
+    def client_messages(self, sc, p):
+        g = self.cells(sc, p)
+        return [
+            ("CPU us per message", g("cli_cpu_s_per_M", 2)),
+            (f"cost x {self.base}", num(self.ratio(sc, p, "cli_cpu_s_per_M"), 2)),
+            ("best", num(self.best(sc, p, "cli_cpu_s_per_M"), 2)),
+            ("spread %", num(self.spread(sc, p, "cli_cpu_s_per_M"))),
+            ("of it user %", g("user_pct")),
+            ("msgs/s per core", g("per_core_s")),
+            ("msgs/s seen", g("msgs_s")),
+            ("messages checked", g("received")),
+            ("RSS under load, MB", g("rss_end_kb", 1, 1024)),
+            ("cli CPU %", g("cli_cpu_pct")),
+            ("srv CPU %", g("srv_cpu_pct")),
+            ("foreign %", g("foreign_cpu_pct")),
+        ]
+
     def scenario(self, sc, peers, title):
-        if sc.startswith("idle"):
+        if sc == "client-idle":
+            columns = self.client_idle
+        elif is_client(sc):
+            columns = self.client_messages
+        elif sc.startswith("idle"):
             columns = self.idle
         elif sc in ("connect", "upgrade"):
             columns = self.connect
@@ -180,6 +221,7 @@ class Table:
             a, b = self.best(sc, p, cost_key(sc)), self.best(sc, self.base, cost_key(sc))
             return num(a / b, 2) if a and b else "-"
 
+        side = "Client" if any(map(is_client, scens)) else "Server"
         out = []
         for title, cell, cols in [
             ("median of the pairs measured in the same round", pairs, scens),
@@ -191,7 +233,7 @@ class Table:
             ),
         ]:
             out += [
-                f"### Server CPU per unit of work as a multiple of {self.base}, lower is better"
+                f"### {side} CPU per unit of work as a multiple of {self.base}, lower is better"
                 f" (idle: memory per connection; slow: MB grown); {title}",
                 "",
                 "| peer | " + " | ".join(cols) + " |",
