@@ -8,6 +8,7 @@ for verb in build test; do
   cargo $verb --release --locked --quiet --manifest-path sioload/Cargo.toml || exit 1
 done
 cargo build --release --locked --quiet --manifest-path clients/floor/Cargo.toml || exit 1
+cargo build --profile peer --locked --quiet --manifest-path ../Cargo.toml -p client-sockeye || exit 1
 clients/node/setup.sh && peers/node/setup.sh >/dev/null || exit 1
 node=$BENCH_BUILD/node22
 cp peers/node/faulty.js "$node/"
@@ -59,6 +60,7 @@ for f in room-all room-miss; do try $f 1 rooms --conns 50 --rooms 10; done
 for f in bcast-miss bcast-dup; do try $f 1 broadcast --conns 50; done
 for fault in none drop dup corrupt cross rename kick die; do
   want=$([ $fault = none ] && echo 0 || echo 1)
+  try_client $fault "$want" "$BENCH_BUILD/peer/client-sockeye"
   try_client $fault "$want" "$BENCH_BUILD/release/client-floor"
   try_client $fault "$want" "$BENCH_BUILD/client-node22/node" "$BENCH_BUILD/client-node22/client.js"
 done
