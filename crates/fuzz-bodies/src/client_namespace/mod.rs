@@ -127,7 +127,9 @@ impl Watched {
     fn authentication_failed(&mut self, which: u8) {
         let Some((request, is_latest)) = latest(&self.requests, which) else { return };
         self.machine.authentication_failed(request, ConnectRefused::default());
-        if is_latest && self.model.standing == Standing::Asking {
+        // Also after it was answered: then the CONNECT could not be written.
+        let is_awaited = matches!(self.model.standing, Standing::Asking | Standing::Connecting);
+        if is_latest && is_awaited {
             self.model.authentication_failed();
         }
     }

@@ -163,6 +163,7 @@ impl Model {
     }
 
     pub(super) fn authentication_failed(&mut self) {
+        self.early.clear();
         self.standing = Standing::Inactive;
         self.said.push(Said::Refused);
     }
@@ -182,10 +183,7 @@ impl Model {
 
     pub(super) fn refused(&mut self) {
         match self.standing {
-            Standing::Connecting => {
-                self.early.clear();
-                self.authentication_failed();
-            }
+            Standing::Connecting => self.authentication_failed(),
             Standing::Leaving { again } => self.left(again),
             _ => {}
         }

@@ -93,8 +93,8 @@ enum State {
     Waiting,
     /// The program is asked what to send along with CONNECT.
     Asking(AuthRequest),
-    /// CONNECT is sent.
-    Connecting,
+    /// CONNECT is sent, with the answer to this question.
+    Connecting(AuthRequest),
     /// CONNECT is sent, and the program does not want it any more; or wants another one.
     Leaving { again: bool },
     /// It is in, with this id.
@@ -130,7 +130,7 @@ impl<W> ClientNamespace<W> {
             State::Inactive if transport_open => self.ask(),
             State::Inactive => self.state = State::Waiting,
             State::Leaving { again } => *again = true,
-            State::Waiting | State::Asking(_) | State::Connecting | State::Connected(_) => {}
+            State::Waiting | State::Asking(_) | State::Connecting(_) | State::Connected(_) => {}
         }
     }
 
@@ -148,14 +148,17 @@ impl<W> ClientNamespace<W> {
         if !self.is_asking(request) {
             return None;
         }
-        self.state = State::Connecting;
+        self.state = State::Connecting(request);
         let offset = self.offset.get().filter(|_| self.pid.is_some());
         Some(Recovery { pid: self.pid.as_deref(), offset })
     }
 
-    /// The program does not know what to send along with CONNECT: as if the server had refused.
+    /// The program does not know what to send along with CONNECT, or the CONNECT cannot be written,
+    /// and so was not sent: as if the server had refused.
     pub fn authentication_failed(&mut self, request: AuthRequest, error: ConnectRefused) {
-        if self.is_asking(request) {
+        let is_unsent = matches!(self.state, State::Connecting(answered) if answered == request);
+        if self.is_asking(request) || is_unsent {
+            self.early.clear();
             self.state = State::Inactive;
             self.outputs.push_back(ClientNamespaceOutput::ConnectError(error));
         }
@@ -166,7 +169,7 @@ impl<W> ClientNamespace<W> {
     pub fn disconnect(&mut self) {
         match &mut self.state {
             State::Waiting | State::Asking(_) => self.state = State::Inactive,
-            State::Connecting => {
+            State::Connecting(_) => {
                 self.early.clear();
                 self.state = State::Leaving { again: false };
             }
@@ -187,7 +190,7 @@ impl<W> ClientNamespace<W> {
         self.left_behind = false;
         match self.state {
             State::Connected(_) => self.disconnected(State::Waiting, reason),
-            State::Asking(_) | State::Connecting | State::Leaving { again: true } => {
+            State::Asking(_) | State::Connecting(_) | State::Leaving { again: true } => {
                 self.state = State::Waiting;
             }
             State::Leaving { again: false } => self.state = State::Inactive,

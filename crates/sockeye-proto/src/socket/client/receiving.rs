@@ -84,7 +84,9 @@ impl<W> ClientNamespace<W> {
     ) -> Result<(), ClientViolation> {
         let limit = self.options.max_received_before_connect;
         // Before CONNECT nothing can come for this client: it was for the one that has left.
-        if !matches!(self.state, State::Connecting) || self.early.push(name, arguments, id, limit) {
+        if !matches!(self.state, State::Connecting(_))
+            || self.early.push(name, arguments, id, limit)
+        {
             return Ok(());
         }
         self.early.clear();
@@ -104,11 +106,11 @@ impl<W> ClientNamespace<W> {
 
     fn granted(&mut self, now: Moment, granted: &Granted<'_>) {
         match (&self.state, granted.id()) {
-            (State::Connecting, Some(id)) => {
+            (State::Connecting(_), Some(id)) => {
                 self.state = State::Connected(id.into());
                 self.connected(now, granted.pid.as_deref());
             }
-            (State::Connecting, None) => {
+            (State::Connecting(_), None) => {
                 let error = ClientNamespaceOutput::ConnectError(ConnectRefused::version_two());
                 self.outputs.push_back(error);
             }
@@ -148,7 +150,7 @@ impl<W> ClientNamespace<W> {
 
     fn refused(&mut self, payload: &str) {
         match self.state {
-            State::Connecting => {
+            State::Connecting(_) => {
                 self.early.clear();
                 self.state = State::Inactive;
                 let error = ClientNamespaceOutput::ConnectError(ConnectRefused::parse(payload));
@@ -160,7 +162,7 @@ impl<W> ClientNamespace<W> {
     }
 
     fn put_out(&mut self) {
-        if matches!(self.state, State::Connecting | State::Connected(_)) {
+        if matches!(self.state, State::Connecting(_) | State::Connected(_)) {
             self.early.clear();
             self.disconnected(State::Inactive, ClientDisconnectReason::ServerDisconnect);
         }

@@ -273,10 +273,7 @@ impl Core {
             .encode(&self.namespace, |encoder| encoder.connect_with(json.as_deref(), recovery));
         match packet {
             Ok(packet) => self.shared.push(&packet),
-            Err(error) => {
-                state.machine.disconnect();
-                state.news.push_back(News::Refused(auth::failed(&error)));
-            }
+            Err(error) => state.machine.authentication_failed(request, auth::failed(&error)),
         }
         drop(self.settle(state));
         self.shared.wake();

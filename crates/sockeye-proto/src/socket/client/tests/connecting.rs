@@ -57,6 +57,20 @@ fn without_auth_there_is_no_connection() {
 }
 
 #[test]
+fn a_connect_that_cannot_be_written_is_none() {
+    let mut client = Client::new();
+    client.machine.connect(true);
+    client.says();
+    let request = client.asked.unwrap();
+    client.machine.authenticated(request).unwrap();
+    let error = ConnectRefused { message: "no object".into(), data: None };
+    client.machine.authentication_failed(request, error);
+    assert_eq!(client.says(), ["refused: no object"]);
+    client.machine.connect(true);
+    assert_eq!(client.says(), ["ask"], "no answer is waited for");
+}
+
+#[test]
 fn c_041_who_is_refused_does_not_try_again() {
     let mut client = Client::new();
     client.machine.connect(true);
