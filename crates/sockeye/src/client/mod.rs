@@ -54,6 +54,7 @@ pub use crate::engine::client::{
 };
 pub use sockeye_proto::socket::{
     ClientDisconnectReason as DisconnectReason, ConnectRefused, DropReason, Overflow,
+    ReconnectionOptions, ReconnectionState,
 };
 
 /// The right to answer one event of the server, once.
