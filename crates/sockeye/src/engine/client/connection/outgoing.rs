@@ -62,8 +62,8 @@ impl Outgoing {
                 Some(dialect) => dialect.frame(frame),
                 None => frame,
             });
+            self.queued = true;
         }
-        self.queued = true;
     }
 
     /// Closes the connection, after what is queued, and after an upgrade that is nearly done (C-026).

@@ -218,7 +218,8 @@ impl Connection {
             let Some(websocket) = websocket_of(link, candidate, name).filter(|it| !it.over) else {
                 return;
             };
-            if at < bytes.len() && !application.takes_more() {
+            // The application has nothing to do with a candidate.
+            if name == LinkName::Active && at < bytes.len() && !application.takes_more() {
                 websocket.rest = bytes[at..].to_vec();
                 return;
             }

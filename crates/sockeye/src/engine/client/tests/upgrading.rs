@@ -158,6 +158,22 @@ async fn an_upgrade_is_done_in_the_references_order() {
 }
 
 #[tokio::test]
+async fn a_candidate_is_heard_while_the_application_takes_nothing() {
+    let (served, mut client) = ByHand::with_client().await;
+    let (mut stream, _) = raw_websocket(&served.websockets, "").await;
+    assert_eq!(read_frame(&mut stream).await, (0x81, b"2probe".to_vec()));
+    client.take_more(false);
+    stream.write_all(Frame::text(b"3probe").as_bytes()).await.unwrap();
+    while client.ask(|outgoing| outgoing.is_writable()).await {}
+    served.answer("4a");
+    client.ask(|_| ()).await;
+    client.take_more(true);
+    client.expect("a").await;
+    client.expect("upgraded websocket").await;
+    assert_eq!(read_frame(&mut stream).await, (0x81, b"5".to_vec()));
+}
+
+#[tokio::test]
 async fn who_closes_during_an_upgrade_completes_it() {
     let (served, client) = ByHand::with_client().await;
     let (mut stream, _) = raw_websocket(&served.websockets, "").await;
