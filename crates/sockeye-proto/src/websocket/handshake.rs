@@ -161,6 +161,8 @@ pub enum ResponseError {
     /// `Sec-WebSocket-Accept` does not answer the key: who answered knows nothing of WebSocket,
     /// or answered somebody else.
     Accept,
+    /// `Sec-WebSocket-Extensions` names what was not offered, or not like that.
+    Extension,
 }
 
 impl fmt::Display for ResponseError {
@@ -170,6 +172,7 @@ impl fmt::Display for ResponseError {
             Self::Connection => "missing connection: upgrade",
             Self::Upgrade => "missing upgrade: websocket",
             Self::Accept => "missing or wrong sec-websocket-accept",
+            Self::Extension => "an extension that was not offered",
         })
     }
 }

@@ -100,7 +100,8 @@ pub(super) fn push(
     });
 }
 
-fn with_deflater<R>(use_it: impl FnOnce(&mut Deflater) -> R) -> R {
+/// Lends the thread's compressor.
+pub(super) fn with_deflater<R>(use_it: impl FnOnce(&mut Deflater) -> R) -> R {
     let mut deflater = DEFLATER.take();
     let result = use_it(&mut deflater);
     deflater.release();

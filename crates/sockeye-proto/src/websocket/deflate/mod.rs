@@ -10,6 +10,7 @@ mod context;
 mod deflater;
 mod inflater;
 mod negotiation;
+mod offer;
 mod settings;
 
 pub use context::DeflateContext;

@@ -10,13 +10,13 @@ use crate::websocket::extensions::{self, Extension, Parameter};
 /// Displayed, it is the value of the `Sec-WebSocket-Extensions` header that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateAgreement {
-    server_takeover: bool,
-    client_takeover: bool,
+    pub(super) server_takeover: bool,
+    pub(super) client_takeover: bool,
     /// How far back a message of this end may refer, if the header says so.
-    server_window_bits: Option<u8>,
-    client_window_bits: Option<u8>,
+    pub(super) server_window_bits: Option<u8>,
+    pub(super) client_window_bits: Option<u8>,
     /// How far back this end cares to refer.
-    context_bits: u8,
+    pub(super) context_bits: u8,
 }
 
 impl DeflateAgreement {
@@ -79,10 +79,10 @@ impl PerMessageDeflate {
         offered
             .into_iter()
             .flat_map(|value| extensions::parse(value).unwrap_or_default())
-            .find_map(|extension| Some(self.answer(&Offer::read(&extension)?)))
+            .find_map(|extension| Some(self.answer(&Parameters::read(&extension, Role::Server)?)))
     }
 
-    fn answer(&self, offer: &Offer) -> DeflateAgreement {
+    fn answer(&self, offer: &Parameters) -> DeflateAgreement {
         let server_takeover = self.server_context_takeover && !offer.server_no_takeover;
         let client_takeover = self.client_context_takeover && !offer.client_no_takeover;
         // A client that did not say that it can is not to be told how much to remember.
@@ -102,40 +102,43 @@ impl PerMessageDeflate {
     }
 }
 
-/// What a client offers.
+/// What a client offers, or a server answers.
 #[derive(Debug, Default)]
-struct Offer {
-    server_no_takeover: bool,
-    client_no_takeover: bool,
+pub(super) struct Parameters {
+    pub(super) server_no_takeover: bool,
+    pub(super) client_no_takeover: bool,
     /// The server is to refer no farther back.
-    server_window_bits: Option<u8>,
-    /// The client can be told to refer no farther back than this, or less.
-    client_window_bits: Option<u8>,
+    pub(super) server_window_bits: Option<u8>,
+    /// The client is to refer no farther back; in an offer, it can be told so, or less.
+    pub(super) client_window_bits: Option<u8>,
 }
 
-impl Offer {
-    /// `None`: it is an offer of something else, or one that must be declined (section 7.1).
-    fn read(extension: &Extension<'_>) -> Option<Self> {
+impl Parameters {
+    /// What the end of role `reader` reads. `None`: it is about something else, or breaks a rule of
+    /// section 7.1.
+    pub(super) fn read(extension: &Extension<'_>, reader: Role) -> Option<Self> {
         if extension.name != NAME.as_bytes() {
             return None;
         }
-        let mut offer = Self::default();
+        let mut read = Self::default();
         for (index, Parameter { name, value }) in extension.parameters.iter().enumerate() {
             let earlier = extension.parameters.iter().take(index);
             if earlier.into_iter().any(|earlier| earlier.name == *name) {
                 return None;
             }
-            offer.take(std::str::from_utf8(name).ok()?, value.as_deref())?;
+            read.take(std::str::from_utf8(name).ok()?, value.as_deref(), reader)?;
         }
-        Some(offer)
+        Some(read)
     }
 
-    fn take(&mut self, name: &str, value: Option<&[u8]>) -> Option<()> {
+    fn take(&mut self, name: &str, value: Option<&[u8]>, reader: Role) -> Option<()> {
         match (name, value) {
             (SERVER_NO_TAKEOVER, None) => self.server_no_takeover = true,
             (CLIENT_NO_TAKEOVER, None) => self.client_no_takeover = true,
             (SERVER_WINDOW, Some(bits)) => self.server_window_bits = Some(window_bits(bits)?),
-            (CLIENT_WINDOW, None) => self.client_window_bits = Some(MAX_WINDOW_BITS),
+            (CLIENT_WINDOW, None) if reader == Role::Server => {
+                self.client_window_bits = Some(MAX_WINDOW_BITS)
+            }
             (CLIENT_WINDOW, Some(bits)) => self.client_window_bits = Some(window_bits(bits)?),
             _ => return None,
         }
@@ -152,11 +155,11 @@ fn window_bits(value: &[u8]) -> Option<u8> {
     }
 }
 
-const NAME: &str = "permessage-deflate";
-const SERVER_NO_TAKEOVER: &str = "server_no_context_takeover";
-const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
-const SERVER_WINDOW: &str = "server_max_window_bits";
-const CLIENT_WINDOW: &str = "client_max_window_bits";
+pub(super) const NAME: &str = "permessage-deflate";
+pub(super) const SERVER_NO_TAKEOVER: &str = "server_no_context_takeover";
+pub(super) const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
+pub(super) const SERVER_WINDOW: &str = "server_max_window_bits";
+pub(super) const CLIENT_WINDOW: &str = "client_max_window_bits";
 
 /// A window of 2^15 bytes: what deflate can refer back to, and what applies if nobody says less.
 pub(super) const MAX_WINDOW_BITS: u8 = 15;

@@ -63,6 +63,8 @@ impl HttpClient {
             .local_address(options.local_address)
             // The heartbeat finds out about dead peers, and says so in the protocol's words.
             .tcp_keepalive(None)
+            // Node closes an idle connection after five seconds: a request must not meet that.
+            .pool_idle_timeout(Duration::from_secs(4))
             .tcp_nodelay(true);
         if let Some(Cookies(jar)) = cookies {
             builder = builder.cookie_provider(Arc::clone(jar));

@@ -3,9 +3,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sockeye_proto::engine::TransportName;
+use sockeye_proto::websocket::PerMessageDeflate;
 
 use super::proxy::Proxy;
 use super::tls::TlsOptions;
+use super::websocket::Wishes;
 
 /// How a client connects. Names and defaults are the reference's (section 3.2).
 ///
@@ -37,7 +39,7 @@ pub struct ConnectOptions {
     pub(super) tls: TlsOptions,
     pub(super) max_message_bytes: usize,
     pub(super) local_address: Option<IpAddr>,
-    pub(super) protocols: Option<HeaderValue>,
+    pub(super) wishes: Wishes,
 }
 
 impl Default for ConnectOptions {
@@ -61,7 +63,7 @@ impl Default for ConnectOptions {
             tls: TlsOptions::new(),
             max_message_bytes: 100 << 20,
             local_address: None,
-            protocols: None,
+            wishes: Wishes::default(),
         }
     }
 }
@@ -222,6 +224,15 @@ impl ConnectOptions {
         self
     }
 
+    /// How messages over WebSocket are compressed, if the server can do it too. Default: not at all,
+    /// where the reference does (C-014). What it costs is said at [`PerMessageDeflate`], which calls
+    /// things by the side that sends: `client_context_takeover` is about what is sent from here.
+    #[must_use]
+    pub fn per_message_deflate(mut self, settings: PerMessageDeflate) -> Self {
+        self.wishes.deflate = Some(settings);
+        self
+    }
+
     /// The address of this host from which to connect. Default: the system's choice (C-013).
     #[must_use]
     pub const fn local_address(mut self, address: IpAddr) -> Self {
@@ -233,7 +244,7 @@ impl ConnectOptions {
     /// header, with commas between them. Default: none (C-015).
     #[must_use]
     pub fn protocols(mut self, protocols: HeaderValue) -> Self {
-        self.protocols = Some(protocols);
+        self.wishes.protocols = Some(protocols);
         self
     }
 

@@ -10,8 +10,8 @@ use ::http::header::{
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use sockeye_proto::websocket::{
-    AcceptKey, ClientKey, CloseCode, DecodeError, Decoder, Frame, Limits, Message, Role,
-    UpgradeResponse, has_token,
+    AcceptKey, ClientKey, CloseCode, DecodeError, Decoder, DeflateAgreement, DeflateContext, Frame,
+    Limits, Message, PerMessageDeflate, ResponseError, Role, UpgradeResponse, has_token,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -19,6 +19,7 @@ use super::error::TransportCause;
 use super::http::{self, HttpClient, Upgraded};
 use super::outbox::Outbox;
 use super::random;
+use crate::engine::deflate::{self, LentInflater};
 use crate::engine::scratch;
 
 /// Frames are masked until so many bytes are ready for one write.
@@ -29,6 +30,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 pub(super) struct WebSocket {
     stream: Upgraded,
     decoder: Decoder,
+    deflate: Option<Box<Deflate>>,
     /// What was read and the application could not take at once.
     pub(super) rest: Vec<u8>,
     /// What was masked and the system did not take at once.
@@ -42,6 +44,22 @@ pub(super) struct WebSocket {
     goodbye: Goodbye,
     /// Nothing that the peer says matters any more.
     pub(super) over: bool,
+}
+
+/// How what is sent is compressed.
+#[derive(Debug)]
+struct Deflate {
+    settings: PerMessageDeflate,
+    context: DeflateContext,
+}
+
+/// What is asked for when a WebSocket is opened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wishes {
+    /// Subprotocols (C-015).
+    pub(super) protocols: Option<HeaderValue>,
+    /// Compression (C-014).
+    pub(super) deflate: Option<PerMessageDeflate>,
 }
 
 /// The close frame.
@@ -58,14 +76,23 @@ impl WebSocket {
     pub(super) async fn open(
         client: HttpClient,
         url: String,
-        protocols: Option<HeaderValue>,
+        wishes: Wishes,
     ) -> Result<Self, TransportCause> {
         let key = ClientKey::new(random::bytes());
-        let (answer, stream) = client.upgrade(url, request_headers(&key, protocols)).await?;
-        verify(&answer, &key.accept()).map_err(TransportCause::Handshake)?;
+        let (answer, stream) = client.upgrade(url, request_headers(&key, &wishes)).await?;
+        let agreement = verify(&answer, &key.accept(), wishes.deflate.as_ref())
+            .map_err(|error| TransportCause::Handshake(error.to_string()))?;
+        let decoder = match &agreement {
+            Some(agreement) => Decoder::with_deflate(Role::Client, agreement),
+            None => Decoder::new(Role::Client),
+        };
+        let deflate = agreement.zip(wishes.deflate).map(|(agreement, settings)| {
+            Box::new(Deflate { settings, context: agreement.sending(Role::Client) })
+        });
         Ok(Self {
             stream,
-            decoder: Decoder::new(Role::Client),
+            decoder,
+            deflate,
             rest: Vec::new(),
             unwritten: Vec::new(),
             written: 0,
@@ -74,6 +101,11 @@ impl WebSocket {
             goodbye: Goodbye::NotYet,
             over: false,
         })
+    }
+
+    /// The thread's inflater, if messages may come compressed.
+    pub(super) fn inflater(&self) -> Option<LentInflater> {
+        LentInflater::for_decoder(&self.decoder)
     }
 
     pub(super) fn poll_read(
@@ -90,8 +122,9 @@ impl WebSocket {
         &'a mut self,
         input: &'a mut [u8],
         limits: &Limits,
+        inflater: Option<&'a mut LentInflater>,
     ) -> Result<(usize, Option<Message<'a>>), DecodeError> {
-        self.decoder.decode(input, limits)
+        deflate::decode(&mut self.decoder, input, limits, inflater)
     }
 
     /// Has the answer to a ping written, in the place of one that was not written yet.
@@ -172,7 +205,8 @@ impl WebSocket {
                 }
                 return;
             };
-            frame.mask_into(buffer, random::bytes());
+            let compressed = self.deflate.as_mut().and_then(|it| it.deflate(&frame));
+            compressed.unwrap_or(frame).mask_into(buffer, random::bytes());
         }
     }
 
@@ -190,20 +224,34 @@ impl WebSocket {
     }
 }
 
-fn request_headers(key: &ClientKey, protocols: Option<HeaderValue>) -> HeaderMap {
+impl Deflate {
+    fn deflate(&mut self, frame: &Frame) -> Option<Frame> {
+        deflate::with_deflater(|it| it.deflate(frame, &self.settings, &mut self.context))
+    }
+}
+
+fn request_headers(key: &ClientKey, wishes: &Wishes) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     headers.insert(SEC_WEBSOCKET_KEY, http::header(key.as_str()));
-    if let Some(protocols) = protocols {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocols);
+    if let Some(protocols) = &wishes.protocols {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocols.clone());
+    }
+    if let Some(settings) = &wishes.deflate {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, http::header(&settings.offer()));
     }
     headers
 }
 
-/// Whether the server understood, and promises nothing that was not asked for.
-fn verify(answer: &HeaderMap, expected: &AcceptKey) -> Result<(), String> {
+/// Whether the server understood, and takes nothing that was not offered. What it says about
+/// compression.
+fn verify(
+    answer: &HeaderMap,
+    expected: &AcceptKey,
+    offered: Option<&PerMessageDeflate>,
+) -> Result<Option<DeflateAgreement>, ResponseError> {
     let value = |name: HeaderName| answer.get(name).map(HeaderValue::as_bytes);
     let mut connection = answer.get_all(CONNECTION).iter();
     let response = UpgradeResponse {
@@ -212,9 +260,13 @@ fn verify(answer: &HeaderMap, expected: &AcceptKey) -> Result<(), String> {
         upgrade: value(UPGRADE),
         accept: value(SEC_WEBSOCKET_ACCEPT),
     };
-    response.verify(expected).map_err(|error| error.to_string())?;
-    match value(SEC_WEBSOCKET_EXTENSIONS) {
-        Some(_) => Err("an extension that was not offered".to_owned()),
-        None => Ok(()),
+    response.verify(expected)?;
+    match offered {
+        Some(settings) => {
+            let answered = answer.get_all(SEC_WEBSOCKET_EXTENSIONS);
+            settings.accept(answered.iter().map(HeaderValue::as_bytes))
+        }
+        None if answer.contains_key(SEC_WEBSOCKET_EXTENSIONS) => Err(ResponseError::Extension),
+        None => Ok(None),
     }
 }

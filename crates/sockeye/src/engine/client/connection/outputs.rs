@@ -77,9 +77,9 @@ impl Connection {
 
     fn dial_websocket(&mut self) -> Pending<WebSocket> {
         let url = self.dialer.url(TransportName::WebSocket, self.outgoing.id());
-        let protocols = self.dialer.options().protocols.clone();
+        let wishes = self.dialer.options().wishes.clone();
         match self.client() {
-            Ok(client) => Box::pin(WebSocket::open(client, url, protocols)),
+            Ok(client) => Box::pin(WebSocket::open(client, url, wishes)),
             Err(cause) => Box::pin(ready(Err(cause))),
         }
     }

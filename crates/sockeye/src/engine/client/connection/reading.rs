@@ -209,6 +209,8 @@ impl Connection {
         bytes: &mut [u8],
     ) {
         let limits = Limits::new(self.dialer.options().max_message_bytes);
+        let websocket = websocket_of(&mut self.link, &mut self.candidate, name);
+        let mut inflater = websocket.and_then(|websocket| websocket.inflater());
         let mut at = 0;
         loop {
             if name == LinkName::Candidate && matches!(self.link, Link::WebSocket(_)) {
@@ -223,7 +225,7 @@ impl Connection {
                 websocket.rest = bytes[at..].to_vec();
                 return;
             }
-            let heard = match websocket.decode(&mut bytes[at..], &limits) {
+            let heard = match websocket.decode(&mut bytes[at..], &limits, inflater.as_mut()) {
                 Ok((_, None)) => return,
                 Ok((used, Some(message))) => {
                     at += used;

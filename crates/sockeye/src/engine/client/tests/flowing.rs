@@ -1,5 +1,8 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sockeye_proto::engine::{CloseReason, TransportName};
-use sockeye_proto::websocket::Frame;
+use sockeye_proto::websocket::{Frame, PerMessageDeflate};
+use tokio::net::TcpStream;
 
 use super::peer::{Client, Served, digest, open_packet, raw_websocket, read_frame};
 use super::*;
@@ -113,6 +116,64 @@ async fn binary_goes_as_text_if_that_was_asked_for() {
     stream.write_all(Frame::text(open.as_bytes()).as_bytes()).await.unwrap();
     client.send([Frame::binary(&[1, 2, 3])]);
     assert_eq!(read_frame(&mut stream).await, (0x81, b"bAQID".to_vec()));
+}
+
+#[tokio::test]
+async fn messages_are_compressed_if_both_ends_want_it() {
+    let both = || {
+        let both = PerMessageDeflate::new().client_context_takeover(true);
+        // Where less is kept, messages that are longer than that are sent plain.
+        both.server_context_takeover(true).context_bytes(32_768)
+    };
+    for (server, client, compressed) in [
+        (Some(PerMessageDeflate::new()), PerMessageDeflate::new(), true),
+        (Some(both()), both(), true),
+        (Some(both()), PerMessageDeflate::new(), true),
+        (None, both(), false),
+    ] {
+        let options = EngineOptions { per_message_deflate: server, ..EngineOptions::default() };
+        let mut served = Served::new(options).await;
+        let (relay, counted) = counting_relay(served.address).await;
+        let options = ConnectOptions::new().per_message_deflate(client);
+        let mut client = Client::open(&format!("http://{relay}"), options);
+        client.expect("opened polling").await;
+        client.expect("upgraded websocket").await;
+        served.session().await;
+        let before = counted.load(Ordering::SeqCst);
+        let long = "again and ".repeat(10_000);
+        for _ in 0..3 {
+            client.text(&long);
+            client.expect(&long).await;
+            client.send([Frame::binary(long.as_bytes())]);
+            client.expect(&format!("{:?}", digest(long.as_bytes()))).await;
+        }
+        let sent = counted.load(Ordering::SeqCst) - before;
+        assert_eq!(sent < 50_000, compressed, "{sent}");
+    }
+}
+
+/// Passes everything on to a server, and counts the bytes both ways.
+async fn counting_relay(server: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+    let (listener, address) = listener().await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (near, far) =
+                (stream.into_split(), TcpStream::connect(server).await.unwrap().into_split());
+            for (mut from, mut to) in [(near.0, far.1), (far.0, near.1)] {
+                let count = Arc::clone(&count);
+                tokio::spawn(async move {
+                    let mut bytes = [0; 8192];
+                    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+                        count.fetch_add(length, Ordering::SeqCst);
+                        to.write_all(&bytes[..length]).await.unwrap();
+                    }
+                });
+            }
+        }
+    });
+    (address, counted)
 }
 
 #[tokio::test]

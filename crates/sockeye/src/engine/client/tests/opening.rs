@@ -1,6 +1,6 @@
 use ::http::{HeaderName, HeaderValue};
 use sockeye_proto::engine::{CloseReason, TransportName};
-use sockeye_proto::websocket::Frame;
+use sockeye_proto::websocket::{Frame, PerMessageDeflate};
 
 use super::super::proxy::Proxy;
 use super::peer::{Client, Served, open_packet, raw_websocket};
@@ -155,6 +155,7 @@ async fn each_request_has_headers_query_and_cookies() {
     let options = ConnectOptions::new()
         .header(HeaderName::from_static("x-room"), HeaderValue::from_static("lobby"))
         .protocols(HeaderValue::from_static("a, b"))
+        .per_message_deflate(PerMessageDeflate::new())
         .cookies(true);
     let client = Client::open(&format!("http://{address}/chat?token=a%20b"), options);
     client.text("hello");
@@ -172,7 +173,8 @@ async fn each_request_has_headers_query_and_cookies() {
     let upgrade = requests.iter().find(|it| header(it, "upgrade").is_some()).expect("a probe");
     assert_eq!(header(upgrade, "sec-websocket-protocol"), Some("a, b"), "C-015");
     assert_eq!(header(upgrade, "sec-websocket-version"), Some("13"));
-    assert_eq!(header(upgrade, "sec-websocket-extensions"), None);
+    let offer = "permessage-deflate; client_max_window_bits; server_no_context_takeover; client_no_context_takeover";
+    assert_eq!(header(upgrade, "sec-websocket-extensions"), Some(offer), "C-014");
 }
 
 #[tokio::test]
