@@ -35,7 +35,7 @@ pub(super) fn is_proxy(url: &str) -> bool {
 pub(super) struct Cookies(Arc<Jar>);
 
 /// Connections to one server, made when they are needed and kept while they are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct HttpClient {
     client: Client,
     headers: HeaderMap,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::websocket::Wishes;
 ///     .transports([TransportName::WebSocket])
 ///     .query([("room", "lobby")]);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectOptions {
     pub(super) transports: Vec<TransportName>,
     pub(super) try_all_transports: bool,
@@ -258,5 +259,17 @@ impl ConnectOptions {
         };
         let behind = if self.add_trailing_slash { "/" } else { "" };
         format!("{before}{path}{behind}")
+    }
+}
+
+/// Shows nothing in which credentials may be.
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("transports", &self.transports)
+            .field("path", &self.path)
+            .field("proxy", &self.proxy)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
     }
 }

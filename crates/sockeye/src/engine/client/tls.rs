@@ -108,7 +108,7 @@ impl TlsOptions {
 
     fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsOptionsError> {
         if self.accept_invalid {
-            return Ok(Arc::new(AnyCertificate(provider())));
+            return Ok(Arc::new(Unverified { accepted: true }));
         }
         if self.roots.is_empty() {
             return system_verifier();
@@ -153,13 +153,13 @@ impl fmt::Display for TlsOptionsError {
 
 impl Error for TlsOptionsError {}
 
-/// For connections that are not encrypted: an HTTP client is made with one anyway.
+/// For connections that are not encrypted: an HTTP client is made with one anyway. It trusts nobody.
 pub(super) fn unused_config() -> Result<Config, TlsOptionsError> {
     static CONFIG: OnceLock<Config> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }
-    let nobody = config_with(Arc::new(Nobody), None)?;
+    let nobody = config_with(Arc::new(Unverified { accepted: false }), None)?;
     Ok(CONFIG.get_or_init(|| nobody).clone())
 }
 
@@ -215,11 +215,13 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
 }
 
-/// Accepts every certificate; what is signed must still be signed with its key.
+/// Accepts every certificate, or none; what is signed must be signed with its key anyway.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct Unverified {
+    accepted: bool,
+}
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for Unverified {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -228,7 +230,8 @@ impl ServerCertVerifier for AnyCertificate {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        let refused = rustls::Error::from(CertificateError::UnknownIssuer);
+        if self.accepted { Ok(ServerCertVerified::assertion()) } else { Err(refused) }
     }
 
     fn verify_tls12_signature(
@@ -237,7 +240,8 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let provider = provider();
+        let algorithms = &provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
@@ -247,47 +251,9 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let provider = provider();
+        let algorithms = &provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Accepts no certificate.
-#[derive(Debug)]
-struct Nobody;
-
-impl ServerCertVerifier for Nobody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Err(CertificateError::UnknownIssuer.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(CertificateError::UnknownIssuer.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(CertificateError::UnknownIssuer.into())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -5,6 +5,7 @@
 mod deadline;
 mod outgoing;
 mod outputs;
+mod packets;
 mod reading;
 
 use std::fmt;
