@@ -1,7 +1,8 @@
 //! Engine.IO seen from the client: how to connect, and what can go wrong with it.
 //!
-//! A connection is one task's: it owns the machine that decides ([`sockeye_proto::engine::ClientSession`]), the
-//! requests that are on their way, and the WebSocket. What it is dropped with is gone with it.
+//! A connection is one task's: it owns the machine that decides
+//! ([`sockeye_proto::engine::ClientSession`]), the requests that are on their way, and the WebSocket.
+//! When it is dropped, all of that is gone.
 
 mod connection;
 mod dialer;
@@ -20,9 +21,7 @@ mod tests;
 mod tls;
 mod websocket;
 
-#[allow(unused_imports, reason = "the Socket.IO client is not there yet")]
 pub(crate) use connection::{ClientApplication, Connection, Ended, Outgoing};
-#[allow(unused_imports, reason = "the Socket.IO client is not there yet")]
 pub(crate) use dialer::Dialer;
 pub use error::{TransportCause, TransportError};
 pub use options::ConnectOptions;
