@@ -57,6 +57,9 @@ fn print_each_step(socket: &Socket) {
         ManagerEvent::Open { transport } => say("manager", &format!("open over {transport}")),
         ManagerEvent::Upgrade { transport } => say("manager", &format!("goes on over {transport}")),
         ManagerEvent::Close { reason, .. } => say("manager", &format!("closed: {reason}")),
+        ManagerEvent::ReconnectScheduled { attempt, delay } => {
+            say("manager", &format!("attempt {attempt} comes in {delay:?}"));
+        }
         ManagerEvent::ReconnectAttempt(attempt) => say("manager", &format!("attempt {attempt}")),
         ManagerEvent::ReconnectError(error) => say("manager", &format!("failed: {error}")),
         ManagerEvent::Reconnect(attempt) => say("manager", &format!("attempt {attempt} is it")),

@@ -16,7 +16,7 @@ use sockeye::client::{
     self, ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, ManagerEvent, Socket,
     SocketEvent,
 };
-use sockeye::{Auth, ConnectError as Refusal, Server, TransportName};
+use sockeye::{Auth, ConnectError as Refusal, Data, Server, TransportName};
 use support::{eventually, log, serve, serve_until_closed, within};
 use tokio::runtime::Handle;
 
@@ -202,7 +202,8 @@ async fn c_005_sockets_of_a_manager_share_a_connection() {
     b.disconnect();
     assert!(manager.is_open());
     main.disconnect();
-    eventually("the end of the connection", || !manager.is_open()).await;
+    within("the end of the connection", manager.closed()).await;
+    assert!(!manager.is_open());
 }
 
 #[tokio::test]
@@ -246,13 +247,11 @@ async fn c_034_it_keeps_trying_until_the_server_is_there() {
     let (pen, mut steps) = log::<String>();
     let socket = ClientBuilder::new(&url(address)).reconnection_delay(SOON).build().unwrap();
     socket.manager().on_event(move |event| match event {
-        ManagerEvent::Error(_) => pen.write("error"),
         ManagerEvent::ReconnectAttempt(1) => pen.write("attempt"),
         ManagerEvent::Reconnect(_) => pen.write("reconnect"),
         _ => {}
     });
     socket.connect();
-    steps.expect("error").await;
     steps.expect("attempt").await;
     let io = Server::new();
     io.of("/").on_connect(async |_: sockeye::Socket| {});
@@ -271,6 +270,7 @@ async fn c_031_it_gives_up_after_so_many_attempts() {
     socket.manager().on_event(move |event| {
         pen.write(match event {
             ManagerEvent::Error(_) => "error".to_owned(),
+            ManagerEvent::ReconnectScheduled { attempt, .. } => format!("scheduled {attempt}"),
             ManagerEvent::ReconnectAttempt(attempt) => format!("attempt {attempt}"),
             ManagerEvent::ReconnectError(_) => "reconnect error".to_owned(),
             ManagerEvent::ReconnectFailed => "failed".to_owned(),
@@ -278,10 +278,14 @@ async fn c_031_it_gives_up_after_so_many_attempts() {
         });
     });
     socket.connect();
-    for step in ["error", "attempt 1", "reconnect error", "attempt 2", "reconnect error", "failed"]
-    {
-        steps.expect(step).await;
+    steps.expect("error").await;
+    for attempt in [1, 2] {
+        steps.expect(format!("scheduled {attempt}")).await;
+        steps.expect(format!("attempt {attempt}")).await;
+        steps.expect("error").await;
+        steps.expect("reconnect error").await;
     }
+    steps.expect("failed").await;
     let error = within("an error", socket.connected()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Transport(_)), "{error:?}");
 }
@@ -331,4 +335,29 @@ async fn a_connect_that_is_dropped_closes_what_it_has_opened() {
     drop(listener);
     eventually("the end of all tasks", || Handle::current().metrics().num_alive_tasks() <= before)
         .await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_end_of_the_connection_knows_that_everything_has_gone_out() {
+    let io = Server::new();
+    let (pen, mut heard) = log::<String>();
+    io.of("/").on("word", move |Data(word): Data<String>| {
+        pen.write(word);
+        async {}
+    });
+    let address = serve(&io).await;
+    for transport in [TransportName::Polling, TransportName::WebSocket] {
+        let options = ConnectOptions::new().transports([transport]);
+        let connecting = ClientBuilder::new(&url(address)).options(options).connect();
+        let socket = within("a connection", connecting).await.unwrap();
+        let manager = socket.manager();
+        for word in ["one", "two", "last"] {
+            socket.emit("word", word).unwrap();
+        }
+        drop(socket);
+        within("the end of the connection", manager.closed()).await;
+        for word in ["one", "two", "last"] {
+            heard.expect(word).await;
+        }
+    }
 }

@@ -321,6 +321,12 @@ impl SocketBuilder {
         self
     }
 
+    /// See [`ClientBuilder::max_pending_acknowledgements`].
+    pub const fn max_pending_acknowledgements(mut self, pending: usize) -> Self {
+        self.options.namespace.max_pending_acknowledgements = pending;
+        self
+    }
+
     /// Makes the socket, or finds the one that there is. It is not connected before
     /// [`Socket::connect`].
     #[must_use]

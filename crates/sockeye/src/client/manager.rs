@@ -71,6 +71,15 @@ impl Manager {
         self.0.close();
     }
 
+    /// Waits until the connection is closed, with the goodbye on its way, and nobody wants another
+    /// one: what a program awaits after it has disconnected or dropped its sockets, before it ends.
+    /// The goodbye takes at most five seconds.
+    ///
+    /// Cancel safety: dropped, it waits no longer.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// When and how often it reconnects (C-031, C-035).
     #[must_use]
     pub fn reconnection(&self) -> ReconnectionOptions {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use sockeye_proto::engine::TransportName;
 
 use super::{ConnectError, DisconnectReason};
@@ -13,7 +15,7 @@ pub enum ManagerEvent {
         /// Over what.
         transport: TransportName,
     },
-    /// The connection could not be opened.
+    /// The connection could not be opened, by an attempt to reconnect or otherwise.
     Error(ConnectError),
     /// The connection was lost, or closed.
     Close {
@@ -31,7 +33,14 @@ pub enum ManagerEvent {
     },
     /// A better transport could not be had; the connection goes on over the one that it has.
     UpgradeError(TransportError),
-    /// An attempt to reconnect begins; the first is 1.
+    /// There will be an attempt to reconnect; the first is 1.
+    ReconnectScheduled {
+        /// Which.
+        attempt: u32,
+        /// After which time from now.
+        delay: Duration,
+    },
+    /// An attempt to reconnect begins.
     ReconnectAttempt(u32),
     /// This attempt has failed.
     ReconnectError(ConnectError),

@@ -74,7 +74,7 @@ pub type EventContext<'a> = crate::event::EventContext<'a, Socket>;
 /// Cancel safety: dropped, it closes what it has opened.
 ///
 /// # Errors
-/// If the first attempt fails, for whatever reason. To keep trying, use
+/// If the first attempt fails, for whatever reason. To keep trying, or to give handlers before, use
 /// [`ClientBuilder::build`], [`Socket::connect`] and [`Socket::connected`].
 pub fn connect(url: &str) -> impl Future<Output = Result<Socket, ConnectError>> + Send + use<> {
     ClientBuilder::new(url).connect()

@@ -38,6 +38,8 @@ pub(super) struct Shared {
     /// Bytes in the outbox and in the connection; changed under the outbox's lock.
     queued_bytes: AtomicUsize,
     drained: Notify,
+    /// There is no task any more.
+    retired: Notify,
     waker: AtomicWaker,
     /// There is something to do for the task.
     dirty: AtomicBool,
@@ -86,6 +88,7 @@ impl Shared {
             name: AtomicU8::new(NO_NAME),
             queued_bytes: AtomicUsize::new(0),
             drained: Notify::new(),
+            retired: Notify::new(),
             waker: AtomicWaker::new(),
             dirty: AtomicBool::new(false),
             working: AtomicBool::new(false),
@@ -130,7 +133,28 @@ impl Shared {
         let mut state = self.state.lock();
         let retires = !state.wanted;
         state.running = !retires;
+        drop(state);
+        if retires {
+            self.retired.notify_waiters();
+        }
         retires
+    }
+
+    /// The task is gone without having retired: its runtime has ended.
+    pub(super) fn lose_task(&self) {
+        self.state.lock().running = false;
+        self.retired.notify_waiters();
+    }
+
+    /// Waits until there is no task, and so no connection.
+    pub(super) async fn closed(&self) {
+        loop {
+            let retired = self.retired.notified();
+            if !self.state.lock().running {
+                return;
+            }
+            retired.await;
+        }
     }
 
     pub(super) fn with_reconnection<R>(&self, change: impl FnOnce(&mut Reconnection) -> R) -> R {

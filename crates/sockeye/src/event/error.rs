@@ -15,8 +15,8 @@ pub enum EmitError {
     /// The client reads so slowly that `max_buffered_bytes` were reached. It has been
     /// disconnected. (Servers only.)
     SlowReader,
-    /// As much as may be is kept for when the connection is back: `max_buffered_bytes`. (Clients
-    /// only.)
+    /// As much as may be is queued for the connection, or kept for when it is back:
+    /// `max_buffered_bytes`. (Clients only.)
     BufferFull,
     /// It was volatile, and the connection was not ready for it.
     NotWritable,
@@ -32,9 +32,9 @@ impl fmt::Display for EmitError {
             Self::Disconnected => f.write_str("the socket is not connected"),
             Self::SlowReader => SendError::SlowReader.fmt(f),
             Self::NotWritable => SendError::NotWritable.fmt(f),
-            Self::BufferFull => f.write_str(
-                "not connected, and as much as may be is kept for later: max_buffered_bytes",
-            ),
+            Self::BufferFull => {
+                f.write_str("as much as may be waits to be sent already: max_buffered_bytes")
+            }
             Self::TooManyPending => {
                 f.write_str("too many acknowledgements are awaited: max_pending_acknowledgements")
             }

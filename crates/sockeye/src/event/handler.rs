@@ -16,7 +16,9 @@ pub type Work<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
     message = "`{Self}` is not an event handler",
     note = "an event handler is an async function or closure whose parameters are `FromEvent`, \
             and whose return value is `Serialize`; a closure that captures variables is written \
-            `move |…| {{ let captured = captured.clone(); async move {{ … }} }}`"
+            `move |…| {{ let captured = captured.clone(); async move {{ … }} }}`",
+    note = "the socket, its acknowledgements and what a handler may take belong to one side: on a \
+            client it is `sockeye::client::Socket`, on a server `sockeye::Socket`"
 )]
 pub trait EventHandler<S: EventSocket, Parameters>: Send + Sync + 'static {
     /// Takes the parameters from the event and starts the function.

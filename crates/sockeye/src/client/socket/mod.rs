@@ -160,8 +160,14 @@ impl Socket {
         .await
     }
 
-    /// The same for the first attempt alone.
-    pub(super) async fn first_attempt(&self) -> Result<(), ConnectError> {
+    /// The same, no longer than until an attempt fails: to be told at once that a server is not
+    /// there. The socket goes on trying, if reconnection is on.
+    ///
+    /// Cancel safety: dropped, it waits no longer, and the socket goes on connecting.
+    ///
+    /// # Errors
+    /// Why the attempt has failed.
+    pub async fn first_attempt(&self) -> Result<(), ConnectError> {
         self.settled(|standing| match standing {
             Standing::Connected => Some(Ok(())),
             Standing::Over(error) | Standing::Failed(error) => Some(Err(error.clone())),

@@ -110,18 +110,21 @@ impl Task {
         for core in self.shared.sockets().iter().filter(|core| core.is_active()) {
             core.tell_later(News::Unreachable(error.clone()));
         }
-        let event = match attempt {
-            Some(_) => ManagerEvent::ReconnectError(error),
-            None => ManagerEvent::Error(error),
-        };
-        self.shared.tell(&event);
+        self.shared.tell(&ManagerEvent::Error(error.clone()));
+        if attempt.is_some() {
+            self.shared.tell(&ManagerEvent::ReconnectError(error));
+        }
         self.go_on(&next);
         self.shared.wake();
     }
 
     fn go_on(&self, next: &Next) {
         match next {
-            Next::Wait { .. } => {}
+            Next::Wait { attempt, until } => {
+                let delay = until.since(self.shared.clock.now());
+                let attempt = *attempt;
+                self.shared.tell(&ManagerEvent::ReconnectScheduled { attempt, delay });
+            }
             Next::GaveUp => {
                 self.shared.tell(&ManagerEvent::ReconnectFailed);
                 self.shared.sockets().iter().for_each(|core| core.no_more_attempts());

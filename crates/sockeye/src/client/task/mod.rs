@@ -36,6 +36,15 @@ pub(super) struct Task {
     calls: Calls,
     asking: Asked,
     alarm: Option<(Moment, Pin<Box<Sleep>>)>,
+    retired: bool,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.retired {
+            self.shared.lose_task();
+        }
+    }
 }
 
 impl Task {
@@ -49,6 +58,7 @@ impl Task {
             calls: Calls::default(),
             asking: FuturesUnordered::new(),
             alarm: None,
+            retired: false,
         }
     }
 }
@@ -74,6 +84,7 @@ impl Future for Task {
                 continue;
             }
             if task.is_idle() && task.shared.retire() {
+                task.retired = true;
                 return Poll::Ready(());
             }
             return Poll::Pending;
