@@ -171,7 +171,7 @@ impl Model {
     pub(super) fn granted(&mut self, now: Moment, has_id: bool, pid: Option<bool>) {
         match self.standing {
             Standing::Connecting if has_id => self.connected(now, pid),
-            Standing::Connecting => self.said.push(Said::Refused),
+            Standing::Asking | Standing::Connecting if !has_id => self.said.push(Said::Refused),
             Standing::Leaving { again } if has_id => {
                 self.left_behind = true;
                 self.said.push(Said::SendDisconnect);

@@ -110,7 +110,8 @@ impl<W> ClientNamespace<W> {
                 self.state = State::Connected(id.into());
                 self.connected(now, granted.pid.as_deref());
             }
-            (State::Connecting(_), None) => {
+            // A server of version 2 does not wait to be asked.
+            (State::Asking(_) | State::Connecting(_), None) => {
                 let error = ClientNamespaceOutput::ConnectError(ConnectRefused::version_two());
                 self.outputs.push_back(error);
             }

@@ -85,6 +85,15 @@ fn c_041_who_is_refused_does_not_try_again() {
 }
 
 #[test]
+fn c_041_a_server_of_version_two_does_not_wait_to_be_asked() {
+    let mut client = Client::new();
+    client.machine.connect(true);
+    client.says();
+    let said = client.receive("0");
+    assert!(said.len() == 1 && said[0].contains("v2"), "{said:?}");
+}
+
+#[test]
 fn c_041_a_connect_without_an_id_is_from_a_server_of_version_two() {
     let mut client = Client::new();
     client.machine.connect(true);
@@ -210,7 +219,10 @@ fn packets_that_nobody_waits_for_are_ignored() {
     asking.says();
     for packet in packets {
         assert_eq!(inactive.receive(packet), [""; 0], "{packet}");
-        assert_eq!(asking.receive(packet), [""; 0], "{packet}");
+        // C-041: but it listens to a server of version 2.
+        if packet != "0" {
+            assert_eq!(asking.receive(packet), [""; 0], "{packet}");
+        }
     }
     let mut connected = Client::connected();
     for packet in ["0", "0{\"sid\":\"x\"}", "30[]", "3[]", "4{}"] {
