@@ -43,18 +43,21 @@ node() {
         { echo "Node.js $(command node --version) is too old: 20 or later is needed." >&2; exit 1; }
     browser
     python
-    step cargo build --release --locked -p conformance --bin contract-server
+    step cargo build --release --locked -p conformance --bins
     step cargo build --release --locked -p sockeye --example chat
     step npm --prefix conformance/js ci --no-audit --no-fund
     export CONTRACT_SERVER="$target/release/contract-server"
     step npm --prefix conformance/js run test:server
     step npm --prefix conformance/js run test:server:msgpack
     step npm --prefix conformance/js run test:clients
-    # A client under test. The official client shows that the suites are right; ours, `$target/release/contract-driver`,
-    # is to go through the same against the official server, our own and that of python-socketio.
+    # A client under test: the official one, which shows that the suites are right; then ours, with our server, the
+    # official one, and that of python-socketio.
     step npm --prefix conformance/js run test:driver:reference
-    CLIENT_DRIVER="node reference/contract-driver.mjs" RECOVERY_ONLY_REPORT=1 \
+    export CLIENT_DRIVER="$target/release/contract-driver"
+    step npm --prefix conformance/js run test:driver
+    CONTRACT_SERVER="node reference/contract-server.mjs" RECOVERY_ONLY_REPORT=1 \
         step npm --prefix conformance/js run test:driver:server
+    step npm --prefix conformance/js run test:driver:python
     CHAT_SERVER="$target/release/examples/chat" step npm --prefix conformance/js run test:browser
 }
 

@@ -30,6 +30,7 @@ const FEATURES = [
   "strict",
   "auth-refresh",
   "retries",
+  "options",
 ];
 
 const sockets = new Map();

@@ -29,6 +29,7 @@ export const FEATURES = [
   "bad-handshake",
   "auth-refresh",
   "retries",
+  "options",
 ];
 
 export function commandLine() {

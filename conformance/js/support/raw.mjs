@@ -17,8 +17,10 @@ const GOOD = {
   silent: false,
   /** Begins the answer to the first request, or takes the WebSocket, and says no more. */
   mute: false,
-  /** The status of the answer to the first request, whatever the transport. */
+  /** The status of the answer to the first request: one for all transports, or for each by its name. */
   openingStatus: 200,
+  /** Headers of that answer, over polling. */
+  openingHeaders: {},
   /** The status of the answer to a POST, made from its body; with 200 it is taken. */
   postStatus: () => 200,
   /** How late a POST is answered, in milliseconds. */
@@ -104,13 +106,20 @@ export class RawServer {
   }
 
   #open(noted, response) {
-    const { greeting, mute, openingStatus } = this.#behaviour;
-    if (openingStatus !== 200) return void response.writeHead(openingStatus).end("no");
+    const { greeting, mute, openingHeaders } = this.#behaviour;
+    const status = this.#openingStatus(noted);
+    if (status !== 200) return void response.writeHead(status).end("no");
+    response.writeHead(200, openingHeaders);
     if (mute) return void response.write("0{");
     if (greeting !== null) return void response.end(greeting);
     const session = this.#newSession(noted);
     response.end(session.opening(["websocket"]));
     this.#arrivals.put("session", session);
+  }
+
+  #openingStatus({ query: { transport } }) {
+    const { openingStatus } = this.#behaviour;
+    return typeof openingStatus === "number" ? openingStatus : openingStatus[transport];
   }
 
   #newSession(noted) {
@@ -121,11 +130,12 @@ export class RawServer {
 
   #upgrade(request, socket, head) {
     const noted = this.#note(request);
-    const { silent, mute, openingStatus, candidateStatus, greeting } = this.#behaviour;
+    const { silent, mute, candidateStatus, greeting } = this.#behaviour;
     const { sid } = noted.query;
     socket.on("error", () => {});
     if (silent) return;
-    if (sid === undefined && openingStatus !== 200) return refuse(socket, openingStatus);
+    const status = sid === undefined ? this.#openingStatus(noted) : 200;
+    if (status !== 200) return refuse(socket, status);
     if (sid !== undefined && candidateStatus !== 101) return refuse(socket, candidateStatus);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       if (sid !== undefined) return this.#sessions.get(sid)?.candidate(webSocket);

@@ -8,10 +8,10 @@ import { eventually } from "../../support/wait.mjs";
 
 const LOST = /^transport (close|error)$/;
 
-/** Emits numbers as fast as the driver takes them, until it is told to stop; gives how many there were. */
-function traffic(remote, emit) {
+/** Emits numbers, one each so many milliseconds, until it is told to stop; gives how many there were. */
+function traffic(remote, ms, emit) {
   let count = 0;
-  const timer = setInterval(() => emit(remote, count++), 2);
+  const timer = setInterval(() => emit(remote, count++), ms);
   return () => {
     clearInterval(timer);
     return count;
@@ -74,7 +74,7 @@ describe("the server goes away and comes back", { concurrency: true }, () => {
 
       play("in the middle of traffic: nothing comes twice or out of order, nothing buffered is lost", ["buffer"], async (scene) => {
         const remote = await scene.connect({ reconnection: true });
-        const stop = traffic(remote, (to, i) => to.emit("echo", i));
+        const stop = traffic(remote, 2, (to, i) => to.emit("echo", i));
         for (let i = 0; i < 30; i++) await remote.next("echo");
         await server.process.kill();
         assert.match(await remote.disconnected(), LOST);
@@ -102,7 +102,8 @@ describe("the server goes away and comes back", { concurrency: true }, () => {
       play("with retries nothing is lost at all", ["retries"], async (scene) => {
         const remote = await scene.connect({ reconnection: true, retries: 50, ackTimeout: 3000 });
         const answers = [];
-        const stop = traffic(remote, (to, i) => answers.push(to.askWith({ retry: true }, "echo-ack", i)));
+        // One at a time is slow.
+        const stop = traffic(remote, 25, (to, i) => answers.push(to.askWith({ retry: true }, "echo-ack", i)));
         await eventually("some traffic", () => remote.count("ack"), (count) => count > 10);
         await server.process.kill();
         await remote.disconnected();
