@@ -4,12 +4,14 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
 
+mod by_hand;
 mod capture;
 mod http;
 mod pattern;
 mod returning;
 mod websocket;
 
+pub(crate) use by_hand::{ByHand, OPEN, Request, Requests};
 pub(crate) use capture::{Capture, Line};
 pub(crate) use http::{Http, Polling, Response};
 pub(crate) use returning::{Lost, Returning, recovering};

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
 use super::pattern::capture;
 use super::{PATIENCE, within};
@@ -85,6 +85,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn with_query(stream: S, target: &str) -> Self {
         let handshake = client_async(format!("ws://localhost{target}"), stream);
         let (stream, _) = within("a WebSocket", handshake).await.expect("a WebSocket");
+        Self::new(stream)
+    }
+
+    /// The other side of a WebSocket: a server written by hand.
+    pub(crate) async fn accepted(stream: S) -> Self {
+        let handshake = accept_async(stream);
+        Self::new(within("a WebSocket", handshake).await.expect("a WebSocket"))
+    }
+
+    const fn new(stream: WebSocketStream<S>) -> Self {
         Self {
             stream,
             answers_pings: true,
