@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
-use sockeye_proto::socket::{ArgumentsError, FromArguments, OwnedArguments};
+use sockeye_proto::socket::{AnswerTo, ArgumentsError, FromArguments, OwnedArguments};
 
 use super::socket::Socket;
 use super::{Acknowledgement, ConnectError, Disconnect, LostEvent};
@@ -67,18 +67,26 @@ impl ReceivedEvent {
 /// What has happened to a socket and was not looked at yet.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    events: VecDeque<SocketEvent>,
+    events: VecDeque<Unread>,
     waiting: Vec<Waker>,
     /// Nothing more will come, unless the program connects again.
     over: bool,
+}
+
+/// An event that waits to be looked at, and to what it may be answered. It holds no handle of the
+/// socket: that would keep the socket alive.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) event: SocketEvent,
+    pub(super) answer: Option<AnswerTo>,
 }
 
 impl Queue {
     /// So many events wait before nothing more is read from the connection.
     const FULL: usize = 1024;
 
-    pub(super) fn push(&mut self, event: SocketEvent) {
-        self.events.push_back(event);
+    pub(super) fn push(&mut self, event: SocketEvent, answer: Option<AnswerTo>) {
+        self.events.push_back(Unread { event, answer });
         self.wake();
     }
 
@@ -99,7 +107,7 @@ impl Queue {
         self.waiting.drain(..).for_each(Waker::wake);
     }
 
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<SocketEvent>> {
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<Unread>> {
         match self.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
             None if self.over => Poll::Ready(None),

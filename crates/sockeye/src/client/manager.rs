@@ -86,8 +86,10 @@ impl Manager {
         self.0.with_reconnection(|reconnection| *reconnection.options())
     }
 
-    /// Changes when and how often it reconnects; it counts for what comes (C-035).
+    /// Changes when and how often it reconnects; it counts for what comes (C-035). Switched off, an
+    /// attempt that is waited for is not made, and whoever waits for it is told.
     pub fn set_reconnection(&self, options: ReconnectionOptions) {
         self.0.with_reconnection(|reconnection| reconnection.set_options(options));
+        self.0.wake();
     }
 }

@@ -7,7 +7,9 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use sockeye_proto::engine::TransportName;
-use sockeye_proto::socket::{Encoded, Reconnection, ReconnectionOptions, TransportState};
+use sockeye_proto::socket::{
+    Encoded, Reconnection, ReconnectionOptions, ReconnectionState, TransportState,
+};
 use sockeye_proto::websocket::Frame;
 use tokio::sync::Notify;
 
@@ -112,6 +114,11 @@ impl Shared {
         self.wake();
     }
 
+    /// Whether there will be another attempt to reconnect, when it is time.
+    pub(super) fn waits_to_reconnect(&self) -> bool {
+        self.with_reconnection(|it| it.state() == ReconnectionState::Waiting)
+    }
+
     /// Has the task close the connection, and not reconnect (C-036).
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
@@ -142,7 +149,9 @@ impl Shared {
 
     /// The task is gone without having retired: its runtime has ended.
     pub(super) fn lose_task(&self) {
-        self.state.lock().running = false;
+        let mut state = self.state.lock();
+        (state.wanted, state.unwanted, state.running) = (false, false, false);
+        drop(state);
         self.retired.notify_waiters();
     }
 
@@ -193,7 +202,17 @@ impl Shared {
         let forgotten = place.map(|place| state.sockets.remove(place));
         // It is dropped after the lock: so are the program's handlers, whose `Drop` may be anything.
         drop(state);
-        drop(forgotten);
+        if forgotten.is_some()
+            && let Some(next) = self.socket(core.namespace())
+        {
+            next.resume();
+        }
+    }
+
+    /// Whether a socket that the program has dropped has still to leave this one's namespace.
+    pub(super) fn has_before(&self, core: &Core) -> bool {
+        let first = self.socket(core.namespace());
+        first.is_some_and(|first| !std::ptr::eq(&*first, core))
     }
 
     /// Queues a packet for the connection. The caller holds the lock of its socket, which keeps the

@@ -221,6 +221,12 @@ impl<W> ClientNamespace<W> {
         !matches!(self.state, State::Inactive | State::Leaving { again: false })
     }
 
+    /// Whether the program does not want a CONNECT any more that is on its way (C-053).
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Leaving { .. })
+    }
+
     /// Whether the client is in the namespace.
     #[must_use]
     pub const fn is_connected(&self) -> bool {

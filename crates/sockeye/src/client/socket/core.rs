@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use super::{Handle, Socket};
 use crate::client::auth::{self, Auth};
 use crate::client::callbacks::Callbacks;
-use crate::client::events::{Queue, SocketEvent};
+use crate::client::events::{Queue, ReceivedEvent, SocketEvent};
 use crate::client::shared::Shared;
 use crate::client::{ConnectError, LostEvent};
 use crate::engine::client::TransportError;
@@ -61,6 +61,10 @@ pub(in crate::client) struct State {
     pub(in crate::client) queue: Option<Queue>,
     /// What ended the last connection.
     pub(in crate::client) failure: Option<TransportError>,
+    /// What is asked when the socket that was here before has left.
+    postponed: Option<AuthRequest>,
+    /// The program has no handle any more.
+    abandoned: bool,
 }
 
 /// What the task is to do for a socket.
@@ -77,6 +81,8 @@ pub(in crate::client) enum News {
     Lost(LostEvent),
     /// There is no connection, and the manager does not try again by itself.
     GaveUp,
+    /// The program has left before it was connected.
+    Over,
 }
 
 impl Core {
@@ -92,6 +98,8 @@ impl Core {
             news: VecDeque::new(),
             queue: None,
             failure: None,
+            postponed: None,
+            abandoned: false,
         };
         Self {
             shared,
@@ -185,7 +193,11 @@ impl Core {
                 }
             }
         }
+        let is_over = state.abandoned && !state.machine.is_leaving();
         drop(guard);
+        if is_over {
+            self.shared.forget(self);
+        }
         if something {
             self.shared.wake();
         }
@@ -200,13 +212,28 @@ impl Core {
         }
     }
 
-    /// The program has no handle any more: leaves the namespace, and tells nobody.
+    /// The program does not want to be in the namespace any more. The end of a connection ends the
+    /// stream; where there is none, this is its end.
+    pub(super) fn leave(&self) {
+        let mut state = self.state.lock();
+        let was_connected = state.machine.is_connected();
+        state.machine.disconnect();
+        if !was_connected && !state.news.is_empty() {
+            state.news.push_back(News::Over);
+        } else if !was_connected && let Some(queue) = &mut state.queue {
+            queue.end();
+        }
+        drop(self.settle(state));
+    }
+
+    /// The program has no handle any more: leaves the namespace, and tells nobody. If the server has
+    /// still to let it in, its manager knows it until then.
     pub(super) fn abandon(&self) {
-        self.with_machine(|machine| {
-            machine.disconnect();
-            machine.discard_buffered();
-        });
-        self.shared.forget(self);
+        let mut state = self.state.lock();
+        state.abandoned = true;
+        state.machine.disconnect();
+        state.machine.discard_buffered();
+        drop(self.settle(state));
         self.shared.wake();
     }
 
@@ -236,11 +263,18 @@ impl Core {
 
     /// Puts an event into the stream, if anybody has ever asked for it.
     pub(in crate::client) fn queue(&self, event: impl FnOnce() -> SocketEvent) {
-        // The event is made without the lock: making it may take the right to answer.
-        if self.state.lock().queue.is_some() {
-            let event = event();
-            self.with_queue(|queue| queue.push(event));
-        }
+        self.with_queue(|queue| queue.push(event(), None));
+    }
+
+    /// The same for an event of the server, and to what it may be answered.
+    pub(in crate::client) fn queue_received(
+        &self,
+        event: impl FnOnce() -> (ReceivedEvent, Option<AnswerTo>),
+    ) {
+        self.with_queue(|queue| {
+            let (event, answer) = event();
+            queue.push(SocketEvent::Event(event), answer);
+        });
     }
 
     pub(in crate::client) fn with_queue(&self, change: impl FnOnce(&mut Queue)) {
@@ -255,6 +289,18 @@ impl Core {
         packet: Packet<'p>,
     ) -> Result<Option<Incoming<'p, Waiter>>, ClientViolation> {
         self.with_machine(|machine| machine.receive(now, packet))
+    }
+
+    /// Another socket of this namespace has still to leave it.
+    pub(in crate::client) fn postpone(&self, request: AuthRequest) {
+        self.state.lock().postponed = Some(request);
+    }
+
+    /// It has left.
+    pub(in crate::client) fn resume(&self) {
+        let mut state = self.state.lock();
+        let postponed = state.postponed.take().map(News::AskAuth);
+        state.news.extend(postponed);
     }
 
     /// Asks for the namespace with what the socket says of itself.

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use sockeye_proto::socket::{ClientNamespace, ClientNamespaceOptions};
+use sockeye_proto::socket::ClientNamespaceOptions;
 
 pub(super) use self::core::{Core, News, Standing};
 pub use operator::SocketOperator;
 
 use super::auth::Auth;
-use super::events::{Events, Queue, SocketEvent};
+use super::events::{Events, Queue, SocketEvent, Unread};
 use super::shared::Shared;
-use super::{ConnectError, Manager};
+use super::{Acknowledgement, ConnectError, Manager};
 use crate::engine::TransportName;
 
 /// One namespace of a server, from the client's side: events go out and come in here.
@@ -118,14 +118,17 @@ impl Socket {
     }
 
     /// Connects to the namespace, now and whenever the connection is lost, until
-    /// [`disconnect`](Self::disconnect) is called or the server says no (C-053). Nothing happens if
-    /// it is active already.
+    /// [`disconnect`](Self::disconnect) is called or the server says no (C-053). If it waits for the
+    /// next attempt to reconnect, it goes on waiting.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[track_caller]
     pub fn connect(&self) -> &Self {
         let core = self.core();
+        if core.is_active() && core.shared.waits_to_reconnect() {
+            return self;
+        }
         if !self.is_connected() {
             core.set_standing(Standing::Apart);
             core.with_queue(Queue::begin);
@@ -140,7 +143,7 @@ impl Socket {
     pub fn disconnect(&self) -> &Self {
         let core = self.core();
         core.set_standing(Standing::Over(ConnectError::Disconnected));
-        core.with_machine(ClientNamespace::disconnect);
+        core.leave();
         core.shared.wake();
         self
     }
@@ -225,10 +228,19 @@ impl Socket {
         let mut state = self.core().state.lock();
         let queue = state.queue.get_or_insert_default();
         let was_full = queue.is_full();
-        let event = queue.poll(cx);
+        let unread = queue.poll(cx);
         drop(state);
         if was_full {
             self.core().shared.wake();
+        }
+        unread.map(|unread| unread.map(|unread| self.answerable(unread)))
+    }
+
+    /// The event, with the right to answer it.
+    fn answerable(&self, Unread { mut event, answer }: Unread) -> SocketEvent {
+        if let SocketEvent::Event(received) = &mut event {
+            let acknowledgement = |question| Acknowledgement::new(self.clone(), question);
+            received.acknowledgement = answer.map(acknowledgement);
         }
         event
     }

@@ -67,12 +67,10 @@ impl Calls {
         let mut works = Works::new();
         lists.catch_all(&context, &mut works, &mut |handler, context| call(core, handler, context));
         lists.of_event(&context, &mut works, &mut |handler, context| call(core, handler, context));
-        core.queue(|| {
-            SocketEvent::Event(ReceivedEvent {
-                name: name.to_owned(),
-                arguments: arguments.to_owned(),
-                acknowledgement: context.take_acknowledgement(),
-            })
+        core.queue_received(|| {
+            let (name, arguments) = (name.to_owned(), arguments.to_owned());
+            let event = ReceivedEvent { name, arguments, acknowledgement: None };
+            (event, context.acknowledgement.take())
         });
         works.into_iter().for_each(|work| self.begin(cx, work, core, name));
     }
@@ -94,6 +92,8 @@ impl Calls {
                 self.disconnected(cx, core, Disconnect::new(reason, error));
             }
             News::GaveUp => gave_up(core),
+            News::Over if core.is_active() => {}
+            News::Over => core.with_queue(Queue::end),
             News::Lost(lost) => {
                 for watch in &core.callbacks().lost {
                     observe(core, "lost", || watch(&lost));
@@ -163,7 +163,7 @@ impl Calls {
 }
 
 /// The manager rests; the socket is still wanted, and connects when the program says so.
-fn gave_up(core: &Core) {
+pub(super) fn gave_up(core: &Core) {
     let standing = match core.standing() {
         Standing::Failed(error) => Standing::Over(error),
         _ => Standing::Over(ConnectError::GaveUp),

@@ -4,6 +4,7 @@ use sockeye_proto::Moment;
 use sockeye_proto::socket::{ClientDisconnectReason, Due, Failed, Next, TransportState};
 
 use super::Task;
+use super::calls::gave_up;
 use crate::client::socket::News;
 use crate::client::{ConnectError, ManagerEvent};
 use crate::engine::client::{Connection, Ended, TransportError};
@@ -82,7 +83,9 @@ impl Task {
     }
 
     /// Tells the sockets that there is no connection any more.
-    fn gone(&self, reason: ClientDisconnectReason, error: Option<TransportError>) {
+    fn gone(&mut self, reason: ClientDisconnectReason, error: Option<TransportError>) {
+        // What sockets say of themselves was for this connection.
+        self.asking.clear();
         self.shared.publish(TransportState::Closed, None);
         for core in self.shared.sockets() {
             core.transport_closed(reason, error.as_ref());
@@ -91,6 +94,15 @@ impl Task {
         self.shared.set_queued_bytes(0);
         self.shared.tell(&ManagerEvent::Close { reason, error });
         self.shared.wake();
+    }
+
+    /// There is nobody any more who could connect.
+    pub(super) fn give_up(&mut self) {
+        self.shared.with_reconnection(|reconnection| reconnection.stop());
+        if self.connection.take().is_some() {
+            self.gone(ClientDisconnectReason::TransportClose, None);
+        }
+        self.shared.sockets().iter().filter(|core| core.is_active()).for_each(|core| gave_up(core));
     }
 
     fn reconnect_later(&self) {
@@ -118,6 +130,10 @@ impl Task {
         self.shared.wake();
     }
 
+    fn may_reconnect(&self) -> bool {
+        self.shared.with_reconnection(|reconnection| reconnection.options().enabled)
+    }
+
     fn go_on(&self, next: &Next) {
         match next {
             Next::Wait { attempt, until } => {
@@ -136,6 +152,9 @@ impl Task {
     pub(super) fn pass_deadlines(&mut self, now: Moment) {
         for core in self.shared.sockets() {
             core.pass_deadline(now);
+        }
+        if self.shared.waits_to_reconnect() && !self.may_reconnect() {
+            self.close(ClientDisconnectReason::ForcedClose);
         }
         match self.shared.with_reconnection(|reconnection| reconnection.deadline_passed(now)) {
             None => {}

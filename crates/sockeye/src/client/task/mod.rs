@@ -39,14 +39,6 @@ pub(super) struct Task {
     retired: bool,
 }
 
-impl Drop for Task {
-    fn drop(&mut self) {
-        if !self.retired {
-            self.shared.lose_task();
-        }
-    }
-}
-
 impl Task {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let decoder = shared.codec.decoder();
@@ -88,6 +80,16 @@ impl Future for Task {
                 return Poll::Ready(());
             }
             return Poll::Pending;
+        }
+    }
+}
+
+/// The runtime ends before the task does: whoever waits learns that it waits for nothing.
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.retired {
+            self.give_up();
+            self.shared.lose_task();
         }
     }
 }
@@ -196,6 +198,9 @@ type Asked = FuturesUnordered<Asking>;
 
 /// Begins to find out what a socket says of itself.
 fn ask(shared: &Shared, asking: &mut Asked, core: &Arc<Core>, request: AuthRequest) {
+    if shared.has_before(core) {
+        return core.postpone(request);
+    }
     let auth = core.auth();
     let work = crate::engine::catch(|| auth.ask()).unwrap_or_else(|Panicked(message)| {
         Box::pin(std::future::ready(Err(auth::failed(&format!("panicked: {message}")))))
