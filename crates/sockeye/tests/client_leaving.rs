@@ -7,26 +7,20 @@
 mod support;
 
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sockeye::client::{ClientBuilder, ConnectOptions, ManagerEvent};
 use sockeye::{Server, TransportName};
-use support::{ByHand, eventually, log, within};
+use support::{ByHand, eventually, log, poll_once, within};
 
 const SOON: Duration = Duration::from_millis(10);
 
 fn builder(server: &ByHand, namespace: &str) -> ClientBuilder {
     let options = ConnectOptions::new().transports([TransportName::WebSocket]);
     ClientBuilder::new(&server.url(namespace)).options(options).reconnection_delay(SOON)
-}
-
-/// Polls a future once.
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// A port that refuses connections.

@@ -6,13 +6,14 @@
 
 mod support;
 
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
 use sockeye::client::{ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, Socket};
 use sockeye::{Data, EmitError, TransportName};
-use support::{ByHand, Log, Pen, eventually, log, within};
+use support::{ByHand, Log, Pen, eventually, log, poll_once, within};
 
 const SOON: Duration = Duration::from_millis(10);
 
@@ -365,4 +366,55 @@ async fn c_011_binary_goes_as_text_if_that_was_asked_for() {
     peer.expect_all(&["451-[\"echo\",{\"_placeholder\":true,\"num\":0}]", "bAQI="]).await;
     peer.send_together(&["451-[\"echo\",{\"_placeholder\":true,\"num\":0}]", "bAwQ="]).await;
     seen.expect(Bytes::from_static(&[3, 4])).await;
+}
+
+/// The program's clock goes on, and nobody runs meanwhile.
+#[tokio::test]
+async fn c_024_what_is_emitted_after_the_ping_was_due_waits_for_the_next_connection() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let mut reasons = reasons(&socket);
+    socket.connect();
+    let mut peer = server.join("a").await;
+    within("a connection", socket.connected()).await.unwrap();
+    tokio::time::pause();
+    let mut advance = Box::pin(tokio::time::advance(Duration::from_secs(46)));
+    assert!(poll_once(advance.as_mut()).is_pending());
+    emit_after_a_sleep(&socket);
+    tokio::time::resume();
+    reasons.expect(DisconnectReason::PingTimeout).await;
+    peer.expect_end().await;
+    let mut peer = server.join("b").await;
+    peer.expect_all(&["42[\"kept\"]", "421[\"asked\"]"]).await;
+}
+
+/// The machine sleeps: the program's clock stands still, and the system's goes on.
+#[tokio::test]
+async fn c_024_what_is_emitted_after_the_machine_slept_waits_for_the_next_connection() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let mut reasons = reasons(&socket);
+    socket.connect();
+    let open = "0{\"sid\":\"s\",\"upgrades\":[],\"pingInterval\":300,\"pingTimeout\":200}";
+    let mut peer = server.open_with(open).await;
+    peer.expect("40").await;
+    peer.send("40{\"sid\":\"a\"}").await;
+    within("a connection", socket.connected()).await.unwrap();
+    tokio::time::pause();
+    std::thread::sleep(Duration::from_millis(510));
+    emit_after_a_sleep(&socket);
+    tokio::time::resume();
+    reasons.expect(DisconnectReason::PingTimeout).await;
+    peer.expect_end().await;
+    let mut peer = server.join("b").await;
+    peer.expect_all(&["42[\"kept\"]", "421[\"asked\"]"]).await;
+}
+
+fn emit_after_a_sleep(socket: &Socket) {
+    let volatile = socket.volatile().emit_with_ack::<()>("volatile", ());
+    let volatile = poll_once(std::pin::pin!(volatile));
+    assert!(matches!(volatile, Poll::Ready(Err(_))), "{volatile:?}");
+    socket.emit("kept", ()).unwrap();
+    drop(socket.emit_with_ack::<()>("asked", ()));
+    assert!(socket.is_connected(), "nobody has found out yet");
 }

@@ -30,6 +30,7 @@ mod callbacks;
 mod disconnect;
 mod error;
 mod events;
+mod heartbeat;
 mod lost;
 mod manager;
 mod manager_event;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+use sockeye_proto::Moment;
 use sockeye_proto::engine::TransportName;
 use sockeye_proto::socket::{
     Encoded, Reconnection, ReconnectionOptions, ReconnectionState, TransportState,
@@ -14,6 +15,7 @@ use sockeye_proto::websocket::Frame;
 use tokio::sync::Notify;
 
 use super::ManagerEvent;
+use super::heartbeat::Heartbeat;
 use super::socket::Core;
 use super::task::Task;
 use crate::codec::Codec;
@@ -35,6 +37,7 @@ pub(super) struct Shared {
     outbox: Mutex<Vec<Frame>>,
     /// What the task knows of the transport, for whoever emits.
     transport: AtomicU8,
+    pub(super) heartbeat: Heartbeat,
     /// The transport's name; none while there is no open connection.
     name: AtomicU8,
     /// Bytes in the outbox and in the connection; changed under the outbox's lock.
@@ -87,6 +90,7 @@ impl Shared {
             }),
             outbox: Mutex::default(),
             transport: AtomicU8::new(CLOSED),
+            heartbeat: Heartbeat::default(),
             name: AtomicU8::new(NO_NAME),
             queued_bytes: AtomicUsize::new(0),
             drained: Notify::new(),
@@ -262,8 +266,10 @@ impl Shared {
         }
     }
 
-    pub(super) fn transport(&self) -> TransportState {
+    /// What the connection would do with an event that is emitted now.
+    pub(super) fn transport(&self, now: Moment) -> TransportState {
         match self.transport.load(Ordering::Acquire) {
+            WRITABLE | BUSY if self.heartbeat.is_late(now) => TransportState::Expired,
             WRITABLE => TransportState::Writable,
             BUSY => TransportState::Busy,
             EXPIRED => TransportState::Expired,

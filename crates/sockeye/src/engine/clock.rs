@@ -1,3 +1,6 @@
+#[cfg(feature = "client")]
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use sockeye_proto::Moment;
 use tokio::time::Instant;
 
@@ -15,4 +18,12 @@ impl Clock {
     pub(crate) fn now(self) -> Moment {
         Moment::START.after(self.start.elapsed())
     }
+}
+
+/// Milliseconds by the system's clock, which goes on while the machine sleeps, as the other does not
+/// everywhere. Somebody may set it: what it says is a hint.
+#[cfg(feature = "client")]
+pub(crate) fn system_milliseconds() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

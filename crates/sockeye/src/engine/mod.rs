@@ -64,6 +64,8 @@ pub use session::{SendError, Session};
 pub(crate) use caught::{Caught, Panicked, catch};
 #[cfg(feature = "client")]
 pub(crate) use clock::Clock;
+#[cfg(feature = "client")]
+pub(crate) use clock::system_milliseconds;
 #[cfg(feature = "server")]
 pub(crate) use coding::Coding;
 #[cfg(feature = "server")]

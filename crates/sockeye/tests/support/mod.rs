@@ -21,6 +21,8 @@ use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -60,6 +62,11 @@ pub(crate) fn within<F: Future>(what: impl Display, future: F) -> impl Future<Ou
             Err(_) => panic!("{place}: awaited {what}; nothing within {PATIENCE:?}"),
         }
     }
+}
+
+/// Polls a future once, and has nobody woken.
+pub(crate) fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Waits until `is_so`: for what changes without an event.

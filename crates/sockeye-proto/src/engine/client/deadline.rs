@@ -22,6 +22,10 @@ impl Deadlines {
         self.0[deadline as usize] = Some(moment);
     }
 
+    pub(super) const fn get(&self, deadline: Deadline) -> Option<Moment> {
+        self.0[deadline as usize]
+    }
+
     pub(super) const fn clear(&mut self, deadline: Deadline) {
         self.0[deadline as usize] = None;
     }

@@ -275,6 +275,12 @@ impl ClientSession {
         self.deadlines.has_passed(Deadline::Ping, now)
     }
 
+    /// Until when the server's next ping must be there (C-023); none before OPEN, and after the end.
+    #[must_use]
+    pub const fn ping_deadline(&self) -> Option<Moment> {
+        self.deadlines.get(Deadline::Ping)
+    }
+
     const fn is_opened(&self) -> bool {
         self.patience.is_some()
     }

@@ -147,7 +147,7 @@ impl Core {
             return Err((EmitError::BufferFull, emit.waiter));
         }
         let now = self.shared.clock.now();
-        let emitted = state.machine.emit(now, emit, self.shared.transport());
+        let emitted = state.machine.emit(now, emit, self.shared.transport(now));
         let mut sent = None;
         let result = match emitted {
             Ok(Emitted::Send(outgoing)) => {

@@ -60,6 +60,15 @@ impl Task {
         self.reconnect_later();
     }
 
+    /// Somebody has seen that the server's ping is late, and kept what was to be sent: so the
+    /// connection is over (C-024).
+    pub(super) fn expired(&mut self) {
+        if self.connection.take().is_some() {
+            self.gone(ClientDisconnectReason::PingTimeout, None);
+            self.reconnect_later();
+        }
+    }
+
     fn say_goodbye(&mut self) -> Option<Connection> {
         let mut connection = self.connection.take()?;
         let outgoing = connection.outgoing();
@@ -87,6 +96,8 @@ impl Task {
         // What sockets say of themselves was for this connection.
         self.asking.clear();
         self.shared.publish(TransportState::Closed, None);
+        self.ping_deadline = None;
+        self.shared.heartbeat.await_ping(self.shared.clock.now(), None);
         for core in self.shared.sockets() {
             core.transport_closed(reason, error.as_ref());
         }

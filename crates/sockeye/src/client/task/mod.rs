@@ -36,6 +36,8 @@ pub(super) struct Task {
     calls: Calls,
     asking: Asked,
     alarm: Option<(Moment, Pin<Box<Sleep>>)>,
+    /// Until when the server's next ping must be there, by the connection's clock.
+    ping_deadline: Option<Moment>,
     retired: bool,
 }
 
@@ -50,6 +52,7 @@ impl Task {
             calls: Calls::default(),
             asking: FuturesUnordered::new(),
             alarm: None,
+            ping_deadline: None,
             retired: false,
         }
     }
@@ -104,6 +107,9 @@ impl Task {
     }
 
     fn poll_connection(&mut self, cx: &mut Context<'_>) {
+        if self.shared.heartbeat.take_missed() {
+            self.expired();
+        }
         let Some(connection) = &mut self.connection else { return };
         let outgoing = connection.outgoing();
         if outgoing.is_open() {
@@ -139,6 +145,11 @@ impl Task {
         } else {
             TransportState::Busy
         };
+        let deadline = outgoing.ping_deadline();
+        if std::mem::replace(&mut self.ping_deadline, deadline) != deadline {
+            let left = deadline.map(|deadline| outgoing.time_until(deadline));
+            self.shared.heartbeat.await_ping(self.shared.clock.now(), left);
+        }
         self.shared.publish(transport, outgoing.is_open().then(|| outgoing.transport()));
         self.shared.set_queued_bytes(outgoing.buffered_bytes());
     }

@@ -1,5 +1,7 @@
 use std::fmt;
+use std::time::Duration;
 
+use sockeye_proto::Moment;
 use sockeye_proto::engine::{
     ClientInput, ClientOutput, ClientSession, Dialect, Query, TransportName,
 };
@@ -85,6 +87,17 @@ impl Outgoing {
     /// Whether the server's ping is late, although nobody has noticed yet (C-024).
     pub(crate) fn has_expired(&self) -> bool {
         !self.busy && self.session.has_expired(self.clock.now())
+    }
+
+    /// Until when the server's next ping must be there, by this connection's own clock. None while the
+    /// application cannot take more: what is late then is not the server's fault.
+    pub(crate) const fn ping_deadline(&self) -> Option<Moment> {
+        if self.busy { None } else { self.session.ping_deadline() }
+    }
+
+    /// The time from now to a moment of this connection's clock.
+    pub(crate) fn time_until(&self, moment: Moment) -> Duration {
+        moment.since(self.clock.now())
     }
 
     /// The transport that is active now, or being opened.
