@@ -32,7 +32,7 @@ use crate::engine::client::{ConnectOptions, Dialer, Target};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is connected before `connect`"]
 pub struct ClientBuilder {
     url: String,
@@ -240,6 +240,22 @@ impl ClientBuilder {
         let builder =
             SocketBuilder { shared: Arc::clone(&shared), namespace, options: self.socket };
         Ok((Manager::from_shared(shared), builder))
+    }
+}
+
+/// Shows no secrets: of the URL neither query nor user.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.split(['?', '#']).next().unwrap_or_default();
+        let url = url.rsplit_once('@').map_or(url, |(_, host)| host);
+        f.debug_struct("ClientBuilder")
+            .field("url", &url)
+            .field("options", &self.options)
+            .field("reconnection", &self.reconnection)
+            .field("limits", &self.limits)
+            .field("codec", &self.codec)
+            .field("socket", &self.socket)
+            .finish()
     }
 }
 

@@ -65,6 +65,7 @@ impl ByHand {
 pub(crate) struct Requests {
     address: SocketAddr,
     requests: mpsc::UnboundedReceiver<Request>,
+    waiting: Vec<Request>,
 }
 
 /// A request that waits for its answer.
@@ -85,22 +86,35 @@ impl Requests {
                 tokio::spawn(converse(stream, sender.clone()));
             }
         });
-        Self { address, requests }
+        Self { address, requests, waiting: Vec::new() }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The next request: its line begins with this.
+    /// The next request whose line begins with this. Others wait: a poll and a POST may come in any
+    /// order.
     #[track_caller]
     pub(crate) fn expect(&mut self, line: &str) -> impl Future<Output = Request> {
-        let place = std::panic::Location::caller();
-        let next = within(format!("a request {line}"), self.requests.recv());
-        async move {
-            let request = next.await.expect("the server runs");
-            assert!(request.head.starts_with(line), "{place}: {line}: {}", request.head);
-            request
+        let line = line.to_owned();
+        within(format!("a request {line}"), async move {
+            loop {
+                let found = self.waiting.iter().position(|it| it.head.starts_with(&line));
+                if let Some(place) = found {
+                    return self.waiting.remove(place);
+                }
+                self.waiting.push(self.requests.recv().await.expect("the server runs"));
+            }
+        })
+    }
+
+    /// Fails if there is a request that nobody has awaited.
+    #[track_caller]
+    pub(crate) fn expect_nothing(&mut self) {
+        self.waiting.extend(self.requests.try_recv());
+        if let Some(request) = self.waiting.first() {
+            panic!("awaited no request; got {}", request.head);
         }
     }
 }

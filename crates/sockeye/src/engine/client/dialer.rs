@@ -26,7 +26,8 @@ struct Shared {
 impl Dialer {
     /// Does nothing that can fail or take time: what is wrong shows itself as the end of a connection.
     pub(crate) fn new(target: Target, options: Arc<ConnectOptions>) -> Self {
-        let cookies = options.cookies.then(Cookies::default);
+        let origin = target.origin();
+        let cookies = options.cookies.then(|| Cookies::new(&origin, &options.headers));
         let websocket_worked = AtomicBool::new(false);
         Self(Arc::new(Shared { target, options, cookies, websocket_worked }))
     }

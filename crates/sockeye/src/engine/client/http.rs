@@ -1,11 +1,12 @@
 //! Requests, and WebSockets that begin as one. The only file of the client that names reqwest.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::LOCATION;
+use ::http::header::{COOKIE, LOCATION};
 use ::http::{HeaderMap, HeaderValue};
 use reqwest::cookie::Jar;
 use reqwest::{Client, Response, Url, redirect};
@@ -31,8 +32,30 @@ pub(super) fn is_proxy(url: &str) -> bool {
 }
 
 /// Cookies that servers have set, for as long as a manager lives.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub(super) struct Cookies(Arc<Jar>);
+
+impl Cookies {
+    /// Begins with the cookies of the program's own headers: they stand beside the server's, and give
+    /// way to those of the same name.
+    pub(super) fn new(origin: &str, headers: &HeaderMap) -> Self {
+        let jar = Jar::default();
+        if let Ok(url) = Url::parse(origin) {
+            let own = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+            for cookie in own.flat_map(|value| value.split("; ")) {
+                jar.add_cookie_str(&format!("{cookie}; Path=/"), &url);
+            }
+        }
+        Self(Arc::new(jar))
+    }
+}
+
+/// Shows no cookie.
+impl fmt::Debug for Cookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cookies").finish_non_exhaustive()
+    }
+}
 
 /// Connections to one server, made when they are needed and kept while they are.
 #[derive(Clone)]
@@ -66,7 +89,10 @@ impl HttpClient {
             // Node closes an idle connection after five seconds: a request must not meet that.
             .pool_idle_timeout(Duration::from_secs(4))
             .tcp_nodelay(true);
+        let mut headers = options.headers.clone();
         if let Some(Cookies(jar)) = cookies {
+            // They are in the jar.
+            headers.remove(COOKIE);
             builder = builder.cookie_provider(Arc::clone(jar));
         }
         if let Some(proxy) = &options.proxy {
@@ -76,7 +102,7 @@ impl HttpClient {
         }
         Ok(Self {
             client: builder.build().map_err(classify)?,
-            headers: options.headers.clone(),
+            headers,
             request_timeout: options.request_timeout,
             max_body_bytes: options.max_message_bytes,
         })

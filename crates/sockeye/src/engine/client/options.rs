@@ -112,10 +112,11 @@ impl ConnectOptions {
         self
     }
 
-    /// What stands in the query of each request. Default: the query of the URL (C-004, C-009).
+    /// What stands in the query of each request. Default: the query of the URL (C-004, C-009). The
+    /// reference takes the URL's in any case, if there is one.
     ///
-    /// `EIO`, `transport`, `sid` and `b64` are the protocol's own, and left out. URLs lie in logs: a
-    /// token is better sent as authentication.
+    /// `EIO`, `transport`, `sid`, `j` and `b64` are the protocol's own, and left out; so is the key of
+    /// the time stamp where there is one. URLs lie in logs: a token is better sent as authentication.
     #[must_use]
     pub fn query<K: Into<String>, V: Into<String>>(
         mut self,
@@ -187,7 +188,8 @@ impl ConnectOptions {
 
     /// Whether cookies of the server are kept and sent back. Default false (C-012). They are kept for
     /// as long as the manager exists, and their domain, path and `Secure` count, which the reference
-    /// looks at no more than at their paths.
+    /// does not look at. Those of a `Cookie` header that was given stand beside them, and give way to
+    /// those of the same name.
     #[must_use]
     pub const fn cookies(mut self, keep: bool) -> Self {
         self.cookies = keep;

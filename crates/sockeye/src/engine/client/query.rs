@@ -8,8 +8,8 @@ use super::options::ConnectOptions;
 use super::random;
 use super::target::Target;
 
-/// Keys that the protocol has taken (C-009).
-const RESERVED: [&str; 4] = ["EIO", "transport", "sid", "b64"];
+/// Keys that the protocol has taken (C-009). With `j` a server would answer with a script.
+const RESERVED: [&str; 5] = ["EIO", "transport", "sid", "j", "b64"];
 
 /// The URL of a request, with the session's id once there is one (C-018).
 pub(super) fn request_url(
@@ -27,8 +27,12 @@ pub(super) fn request_url(
         url.push('=');
         encode_component(&mut url, value);
     };
+    // C-010: polling has a time stamp unless it is switched off, WebSocket if it is switched on.
+    let polling = transport == TransportName::Polling;
+    let stamp = options.timestamp_requests.unwrap_or(polling).then_some(&*options.timestamp_param);
+    let is_free = |key: &str| !RESERVED.contains(&key) && Some(key) != stamp;
     let own = options.query.as_deref().unwrap_or_else(|| target.query());
-    for (key, value) in own.iter().filter(|(key, _)| !RESERVED.contains(&key.as_str())) {
+    for (key, value) in own.iter().filter(|(key, _)| is_free(key)) {
         add(key, value);
     }
     add("EIO", "4");
@@ -36,10 +40,8 @@ pub(super) fn request_url(
     if let Some(sid) = sid {
         add("sid", sid);
     }
-    // C-010: polling has a time stamp unless it is switched off, WebSocket if it is switched on.
-    let polling = transport == TransportName::Polling;
-    if options.timestamp_requests.unwrap_or(polling) {
-        add(&options.timestamp_param, &timestamp());
+    if let Some(key) = stamp {
+        add(key, &timestamp());
     }
     // C-011: polling says it once.
     if options.force_base64 && !(polling && sid.is_some()) {
@@ -132,7 +134,7 @@ mod tests {
     fn the_options_query_replaces_the_urls() {
         let options = ConnectOptions::new()
             .timestamp_requests(false)
-            .query([("token", "é&="), ("transport", "x")])
+            .query([("token", "é&="), ("transport", "x"), ("j", "0"), ("b64", "1")])
             .path("/my/path")
             .add_trailing_slash(false);
         assert_eq!(
@@ -172,6 +174,16 @@ mod tests {
         assert!(with(on, WEBSOCKET).contains("&now="));
         let stamps: std::collections::HashSet<_> = (0..20).map(|_| timestamp()).collect();
         assert!(stamps.len() > 15, "{stamps:?}");
+    }
+
+    #[test]
+    fn a_key_of_the_programs_own_never_stands_beside_the_time_stamps() {
+        let options = ConnectOptions::new().query([("t", "mine"), ("u", "mine")]);
+        let stamped = url("http://a", options.clone(), POLLING);
+        assert!(stamped.contains("?u=mine&EIO=4&transport=polling&t="), "{stamped}");
+        assert_eq!(stamped.matches("t=").count(), 2, "{stamped}");
+        let plain = url("http://a", options, WEBSOCKET);
+        assert!(plain.contains("?t=mine&u=mine&EIO=4"), "{plain}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const MAX_URL_BYTES: usize = 8000;
 /// `https://example.com:8443/chat?token=abc` is the namespace `/chat` of the server at
 /// `example.com:8443`, and a query to send along. The path of a URL is *not* the path under which the
 /// server takes requests: that is [`ConnectOptions::path`](super::ConnectOptions::path) (C-002).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     secure: bool,
     /// As in the URL: an IPv6 address has its brackets.
@@ -93,6 +93,16 @@ impl Target {
             (false, 80) => format!("http://{}", self.host),
             _ => self.origin(),
         }
+    }
+}
+
+/// Shows no query: credentials may be in it.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("origin", &self.origin())
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
     }
 }
 
