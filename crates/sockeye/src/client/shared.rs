@@ -11,7 +11,6 @@ use sockeye_proto::engine::TransportName;
 use sockeye_proto::socket::{
     Encoded, Reconnection, ReconnectionOptions, ReconnectionState, TransportState,
 };
-use sockeye_proto::websocket::Frame;
 use tokio::sync::Notify;
 
 use super::ManagerEvent;
@@ -20,7 +19,7 @@ use super::socket::Core;
 use super::task::Task;
 use crate::codec::Codec;
 use crate::engine::Clock;
-use crate::engine::client::Dialer;
+use crate::engine::client::{Dialer, Sendable};
 
 /// What is told of the steps of a connection.
 type Observer = dyn Fn(&ManagerEvent) + Send + Sync;
@@ -34,7 +33,7 @@ pub(super) struct Shared {
     pub(super) max_attachments: usize,
     pub(super) max_running_handlers: usize,
     state: Mutex<State>,
-    outbox: Mutex<Vec<Frame>>,
+    outbox: Mutex<Vec<Sendable>>,
     /// What the task knows of the transport, for whoever emits.
     transport: AtomicU8,
     pub(super) heartbeat: Heartbeat,
@@ -221,17 +220,17 @@ impl Shared {
 
     /// Queues a packet for the connection. The caller holds the lock of its socket, which keeps the
     /// packets of a namespace in their order.
-    pub(super) fn push(&self, packet: &Encoded) {
+    pub(super) fn push(&self, packet: &Encoded, compress: bool) {
         let mut outbox = self.outbox.lock();
         let mut bytes = 0;
         for frame in packet.frames() {
             bytes += frame.len();
-            outbox.push(frame.clone());
+            outbox.push(Sendable { frame: frame.clone(), compress });
         }
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn take_outbox(&self) -> Vec<Frame> {
+    pub(super) fn take_outbox(&self) -> Vec<Sendable> {
         std::mem::take(&mut *self.outbox.lock())
     }
 
@@ -247,7 +246,7 @@ impl Shared {
     /// So many bytes are queued in the connection.
     pub(super) fn set_queued_bytes(&self, connection: usize) {
         let outbox = self.outbox.lock();
-        let bytes = connection + outbox.iter().map(Frame::len).sum::<usize>();
+        let bytes = connection + outbox.iter().map(|it| it.frame.len()).sum::<usize>();
         let before = self.queued_bytes.swap(bytes, Ordering::Relaxed);
         drop(outbox);
         if before > 0 && bytes == 0 {

@@ -170,7 +170,7 @@ impl Core {
             something = true;
             match output {
                 Output::Send(outgoing) => {
-                    self.shared.push(&outgoing.packet);
+                    self.shared.push(&outgoing.packet, outgoing.compress);
                     if self.shows_outgoing.load(Ordering::Relaxed) {
                         sent.push(outgoing.packet);
                     }
@@ -208,7 +208,7 @@ impl Core {
         if let Ok(packet) =
             self.shared.codec.encode(&self.namespace, |encoder| Ok(encoder.disconnect()))
         {
-            self.shared.push(&packet);
+            self.shared.push(&packet, true);
         }
     }
 
@@ -318,7 +318,7 @@ impl Core {
             .codec
             .encode(&self.namespace, |encoder| encoder.connect_with(json.as_deref(), recovery));
         match packet {
-            Ok(packet) => self.shared.push(&packet),
+            Ok(packet) => self.shared.push(&packet, true),
             Err(error) => state.machine.authentication_failed(request, auth::failed(&error)),
         }
         drop(self.settle(state));

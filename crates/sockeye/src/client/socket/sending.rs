@@ -151,7 +151,7 @@ impl Core {
         let mut sent = None;
         let result = match emitted {
             Ok(Emitted::Send(outgoing)) => {
-                self.shared.push(&outgoing.packet);
+                self.shared.push(&outgoing.packet, outgoing.compress);
                 sent = Some(outgoing.packet);
                 Ok(())
             }
@@ -223,7 +223,7 @@ impl EventSocket for Socket {
         let Some(answer) = state.machine.acknowledge(question, answer) else {
             return Err(EmitError::Disconnected);
         };
-        core.shared.push(&answer.packet);
+        core.shared.push(&answer.packet, answer.compress);
         drop(state);
         core.shared.wake();
         Ok(())

@@ -25,6 +25,7 @@ pub(crate) use connection::{ClientApplication, Connection, Ended, Outgoing};
 pub(crate) use dialer::Dialer;
 pub use error::{TransportCause, TransportError};
 pub use options::ConnectOptions;
+pub(crate) use outbox::Sendable;
 pub use proxy::{Proxy, ProxyError};
 pub use target::{Target, UrlError};
 pub use tls::{TlsOptions, TlsOptionsError};

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::error::TransportCause;
 use super::http::{self, HttpClient, Upgraded};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Sendable};
 use super::random;
 use crate::engine::deflate::{self, LentInflater};
 use crate::engine::scratch;
@@ -198,14 +198,15 @@ impl WebSocket {
             pong.mask_into(buffer, random::bytes());
         }
         while buffer.len() < BATCH_BYTES {
-            let Some(frame) = outbox.pop() else {
+            let Some(Sendable { frame, compress }) = outbox.pop() else {
                 if let Goodbye::Queued(close) = &self.goodbye {
                     close.mask_into(buffer, random::bytes());
                     self.goodbye = Goodbye::Said;
                 }
                 return;
             };
-            let compressed = self.deflate.as_mut().and_then(|it| it.deflate(&frame));
+            let compressed =
+                self.deflate.as_mut().filter(|_| compress).and_then(|it| it.deflate(&frame));
             compressed.unwrap_or(frame).mask_into(buffer, random::bytes());
         }
     }

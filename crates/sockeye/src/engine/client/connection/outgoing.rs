@@ -5,9 +5,8 @@ use sockeye_proto::Moment;
 use sockeye_proto::engine::{
     ClientInput, ClientOutput, ClientSession, Dialect, Query, TransportName,
 };
-use sockeye_proto::websocket::Frame;
 
-use super::super::outbox::Outbox;
+use super::super::outbox::{Outbox, Sendable};
 use crate::engine::clock::Clock;
 
 /// What an application may do with its connection, also while it is called by it.
@@ -55,15 +54,16 @@ impl Outgoing {
 
     /// Queues frames: text with its type digit, binary bare. Before the connection is open they wait
     /// for that; when it is being closed, or is over, they are dropped.
-    pub(crate) fn send(&mut self, frames: impl IntoIterator<Item = Frame>) {
+    pub(crate) fn send(&mut self, frames: impl IntoIterator<Item = impl Into<Sendable>>) {
         if self.over {
             return;
         }
-        for frame in frames {
-            self.outbox.push(match &self.base64 {
-                Some(dialect) => dialect.frame(frame),
-                None => frame,
-            });
+        for item in frames {
+            let mut item = item.into();
+            if let Some(dialect) = &self.base64 {
+                item.frame = dialect.frame(item.frame);
+            }
+            self.outbox.push(item);
             self.queued = true;
         }
     }

@@ -31,12 +31,12 @@ impl Connection {
                     self.start_post(body);
                 }
                 ClientOutput::PostClose => self.start_post(b"1".to_vec()),
-                ClientOutput::SendPong => self.outgoing.outbox.push(Frame::text(b"3")),
+                ClientOutput::SendPong => self.outgoing.outbox.push(Frame::text(b"3").into()),
                 ClientOutput::OpenCandidate => {
                     self.candidate = Candidate::Opening(self.dial_websocket());
                 }
                 ClientOutput::ProbeCandidate => {
-                    self.outgoing.candidates.push(Frame::text(b"2probe"));
+                    self.outgoing.candidates.push(Frame::text(b"2probe").into());
                 }
                 ClientOutput::SwitchToCandidate => self.switch(application),
                 ClientOutput::DropCandidate => self.drop_candidate(cx, application),

@@ -4,6 +4,7 @@ use sockeye_proto::engine::{CloseReason, TransportName};
 use sockeye_proto::websocket::{Frame, PerMessageDeflate};
 use tokio::net::TcpStream;
 
+use super::super::outbox::Sendable;
 use super::peer::{Client, Served, digest, open_packet, raw_websocket, read_frame};
 use super::*;
 use crate::engine::EngineOptions;
@@ -149,6 +150,12 @@ async fn messages_are_compressed_if_both_ends_want_it() {
         }
         let sent = counted.load(Ordering::SeqCst) - before;
         assert_eq!(sent < 50_000, compressed, "{sent}");
+        // What must not be compressed is not, on its way there (C-050).
+        let before = counted.load(Ordering::SeqCst);
+        let frame = Frame::text(format!("4{long}").as_bytes());
+        client.tell(|outgoing| outgoing.send([Sendable { frame, compress: false }]));
+        client.expect(&long).await;
+        assert!(counted.load(Ordering::SeqCst) - before >= long.len());
     }
 }
 
