@@ -312,8 +312,11 @@ export class RawSession {
     const { probeAnswer } = this.#behaviour;
     if (probeAnswer === null) return;
     webSocket.send(probeAnswer);
-    // The client waits for its poll.
-    if (probeAnswer === "3probe") this.send("6");
+    if (probeAnswer !== "3probe") return;
+    // The client waits for its poll; it may begin another one before it reads the answer to its probe.
+    const timer = setInterval(() => this.#poll && !this.#webSocket && this.send("6"), 20);
+    webSocket.on("message", (data) => data.toString() === "5" && clearInterval(timer));
+    webSocket.on("close", () => clearInterval(timer));
   }
 
   #switch(webSocket) {

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sockeye::client::{AwaitAcknowledgement, Socket};
-use sockeye::{AcknowledgementError, EmitError, OwnedArguments};
+use sockeye::EmitError;
+use sockeye::client::Socket;
 
 use crate::command::{Command, Emit, Mode, Open};
 use crate::opening;
-use crate::report::{self, Report};
-use crate::values::{Spread, decode_all, encode_all};
+use crate::values::{Spread, decode_all};
 use crate::watching::{Watch, watch};
 
 /// By the names that were chosen for them.
@@ -58,7 +57,7 @@ impl Sockets {
 
     fn emit(&self, emit: Emit) -> Result<(), String> {
         let Emit { s, event, args, volatile, ack, timeout } = emit;
-        let (socket, _) = self.known(&s)?;
+        let (socket, watch) = self.known(&s)?;
         let args = Spread(decode_all(args)?);
         let Some(ack) = ack else {
             let emitted = if volatile {
@@ -76,22 +75,7 @@ impl Sockets {
             Some(timeout) => socket.timeout(timeout).emit_with_ack(&event, args),
             None => socket.emit_with_ack(&event, args),
         };
-        tokio::spawn(tell_answer(s, ack, answer));
+        watch.acknowledgement(ack, answer);
         Ok(())
-    }
-}
-
-async fn tell_answer(s: String, ack: u64, answer: AwaitAcknowledgement<OwnedArguments>) {
-    let answer = answer.await;
-    let told = |args, error| report::write(&Report::Ack { s: &s, ack, args, error });
-    match answer.map(|arguments| arguments.decode_all()) {
-        Ok(Ok(args)) => told(Some(&encode_all(args)), None),
-        // The official client has the same words for what it sent as often as it may.
-        Err(AcknowledgementError::TimedOut | AcknowledgementError::GivenUp) => {
-            told(None, Some("timeout"));
-        }
-        Err(AcknowledgementError::Disconnected) => told(None, Some("disconnected")),
-        Ok(Err(error)) => report::write(&Report::Error { message: &error.to_string() }),
-        Err(error) => report::write(&Report::Error { message: &error.to_string() }),
     }
 }
