@@ -256,13 +256,13 @@ async fn a_ping_that_is_late_is_seen_before_the_timer_runs() {
     let options = ConnectOptions::new().transports(WEBSOCKET);
     let mut client = Client::open(&format!("http://{address}"), options);
     let (mut stream, _) = raw_websocket(&listener, "").await;
-    let open = open_packet("", 100, 100);
+    let open = open_packet("", 1000, 500);
     stream.write_all(Frame::text(open.as_bytes()).as_bytes()).await.unwrap();
     client.expect("opened websocket").await;
     let expired = client.ask(|outgoing| {
         let before = outgoing.has_expired();
         // The thread is held up, as that of a machine that sleeps.
-        std::thread::sleep(Duration::from_millis(250));
+        std::thread::sleep(Duration::from_millis(1600));
         (before, outgoing.has_expired())
     });
     assert_eq!(expired.await, (false, true), "C-024");

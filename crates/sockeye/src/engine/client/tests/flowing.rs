@@ -250,14 +250,9 @@ async fn masks_differ_from_frame_to_frame() {
 }
 
 #[tokio::test]
-async fn nothing_is_read_while_the_application_takes_nothing_and_no_ping_is_late_then() {
+async fn nothing_is_read_while_the_application_takes_nothing() {
     for transports in [POLLING, WEBSOCKET] {
-        let limits = EngineOptions {
-            ping_interval: Duration::from_millis(50),
-            ping_timeout: Duration::from_millis(400),
-            max_buffered_bytes: 100 << 20,
-            ..EngineOptions::default()
-        };
+        let limits = EngineOptions { max_buffered_bytes: 100 << 20, ..EngineOptions::default() };
         let mut served = Served::new(limits).await;
         let options = ConnectOptions::new().transports(transports);
         let mut client = Client::open(&served.url(), options);
@@ -269,8 +264,8 @@ async fn nothing_is_read_while_the_application_takes_nothing_and_no_ping_is_late
         for number in 0..100 {
             session.send_text(&format!("{number} {long}")).unwrap();
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert!(!client.ask(|outgoing| outgoing.has_expired()).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        client.ask(|_| ()).await;
         assert!(client.events_are_empty());
         client.take_more(true);
         for number in 0..100 {
@@ -278,6 +273,29 @@ async fn nothing_is_read_while_the_application_takes_nothing_and_no_ping_is_late
             assert!(event.starts_with(&format!("{number} ")), "{}", &event[..10]);
         }
     }
+}
+
+#[tokio::test]
+async fn no_ping_is_late_while_the_application_takes_nothing() {
+    let (listener, address) = listener().await;
+    let options = ConnectOptions::new().transports(WEBSOCKET);
+    let mut client = Client::open(&format!("http://{address}"), options);
+    let (mut stream, _) = raw_websocket(&listener, "").await;
+    client.take_more(false);
+    client.ask(|_| ()).await;
+    client.take_more(true);
+    let open = open_packet("", 250, 250);
+    stream.write_all(Frame::text(open.as_bytes()).as_bytes()).await.unwrap();
+    client.expect("opened websocket").await;
+    client.take_more(false);
+    stream.write_all(Frame::text(b"4waits").as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let state = client.ask(|outgoing| (outgoing.is_open(), outgoing.has_expired()));
+    assert_eq!(state.await, (true, false));
+    client.take_more(true);
+    client.expect("waits").await;
+    // From now on the server is late again.
+    assert_eq!(client.end().await.reason, CloseReason::PingTimeout);
 }
 
 #[tokio::test]
