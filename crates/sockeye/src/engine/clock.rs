@@ -18,6 +18,12 @@ impl Clock {
     pub(crate) fn now(self) -> Moment {
         Moment::START.after(self.start.elapsed())
     }
+
+    /// When that is, for a timer. It must not be far away.
+    #[cfg(feature = "client")]
+    pub(crate) fn instant(self, moment: Moment) -> Instant {
+        self.start + moment.since(Moment::START)
+    }
 }
 
 /// Milliseconds by the system's clock, which goes on while the machine sleeps, as the other does not

@@ -177,12 +177,15 @@ impl Task {
 
     fn watch_deadlines(&mut self, cx: &mut Context<'_>) {
         loop {
-            let now = self.shared.clock.now();
-            self.pass_deadlines(now);
             let Some(next) = self.next_deadline() else {
                 self.alarm = None;
                 return;
             };
+            let now = self.shared.clock.now();
+            if next <= now {
+                self.pass_deadlines(now);
+                continue;
+            }
             let wait = next.since(now);
             if self.alarm.as_ref().is_none_or(|(moment, _)| *moment != next) {
                 let sleep = tokio::time::sleep_until(Instant::now() + wait);

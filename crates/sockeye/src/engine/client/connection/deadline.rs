@@ -21,9 +21,8 @@ const TOLERANCE: Duration = Duration::from_millis(2);
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    /// Has the task woken after `wait` at the latest. `true` if it was meant to be by now.
-    fn wait(&mut self, cx: &mut Context<'_>, wait: Duration) -> bool {
-        let at = Instant::now() + wait.min(LONGEST);
+    /// Has the task woken at this moment at the latest. `true` if it was meant to be by now.
+    fn wait(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if sleep.deadline() > at + TOLERANCE {
             sleep.as_mut().reset(at);
@@ -51,7 +50,8 @@ impl Connection {
         };
         let now = self.outgoing.clock().now();
         if now < deadline {
-            return self.timer.wait(cx, deadline.since(now));
+            let at = now.after(deadline.since(now).min(LONGEST));
+            return self.timer.wait(cx, self.outgoing.clock().instant(at));
         }
         if self.outgoing.busy {
             self.handle(cx, application, ClientInput::Unread);

@@ -148,18 +148,22 @@ impl Connection {
         &mut self.outgoing
     }
 
-    /// Whether something has happened.
+    /// Whether there may be more to do at once: else everything waits that there is.
     fn go_on<A: ClientApplication>(&mut self, cx: &mut Context<'_>, application: &mut A) -> bool {
-        let mut happened = false;
-        for _ in 0..READS {
-            if self.ended.is_some() || !self.read(cx, application) {
-                break;
-            }
-            happened = true;
-        }
-        happened |= self.ended.is_none() && self.read_candidate(cx, application);
-        happened |= self.ended.is_none() && self.write(cx, application);
-        happened | (self.ended.is_none() && self.look_at_the_clock(cx, application))
+        let mut more = self.read_all(cx, application);
+        more |= self.ended.is_none() && self.read_candidate(cx, application);
+        more |= self.ended.is_none() && self.carry_out(cx, application);
+        more |= self.ended.is_none() && self.write(cx, application);
+        more || (self.ended.is_none() && self.look_at_the_clock(cx, application))
+    }
+
+    /// Reads for as long as it may. `false` once nothing is there to read.
+    fn read_all<A: ClientApplication>(
+        &mut self,
+        cx: &mut Context<'_>,
+        application: &mut A,
+    ) -> bool {
+        (0..READS).all(|_| self.ended.is_some() || self.read(cx, application))
     }
 
     /// Tells the machine what happened, and does what it says.
@@ -196,7 +200,7 @@ impl Connection {
         self.error = None;
     }
 
-    /// Whether everything was written that the machine waits for.
+    /// Writes what there is. Whether there is more to do since.
     fn write<A: ClientApplication>(&mut self, cx: &mut Context<'_>, application: &mut A) -> bool {
         if let Candidate::WebSocket(websocket) = &mut self.candidate {
             // What is wrong with it shows itself when it is read.
@@ -210,8 +214,8 @@ impl Connection {
         self.outgoing.unwritten = websocket.unwritten_bytes();
         match written {
             Poll::Ready(Ok(())) if self.outgoing.has_written() => {
-                self.handle(cx, application, ClientInput::Drained);
-                true
+                self.outgoing.handle(ClientInput::Drained);
+                self.carry_out(cx, application)
             }
             Poll::Ready(Ok(())) | Poll::Pending => false,
             Poll::Ready(Err(error)) => {

@@ -14,13 +14,16 @@ use super::super::websocket::WebSocket;
 use super::{Candidate, ClientApplication, Connection, Link, session};
 
 impl Connection {
-    /// Does everything that is to be done.
+    /// Does everything that is to be done. Whether there is something now that is to be polled, beside
+    /// what is written anyway.
     pub(super) fn carry_out<A: ClientApplication>(
         &mut self,
         cx: &mut Context<'_>,
         application: &mut A,
-    ) {
+    ) -> bool {
+        let mut more = false;
         while let Some(output) = self.outgoing.next_output() {
+            more |= output != ClientOutput::Write;
             match output {
                 // What is queued for a WebSocket is written when everything is read; messages are
                 // delivered where they lie.
@@ -44,6 +47,7 @@ impl Connection {
                 ClientOutput::Ended(reason) => self.machine_ended(reason),
             }
         }
+        more
     }
 
     fn start_poll(&mut self) {
