@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) max_running_handlers: usize,
     state: Mutex<State>,
     outbox: Mutex<Vec<Sendable>>,
+    /// There is something in the outbox that the task has not seen.
+    unseen: AtomicBool,
     /// What the task knows of the transport, for whoever emits.
     transport: AtomicU8,
     pub(super) heartbeat: Heartbeat,
@@ -88,6 +90,7 @@ impl Shared {
                 running: false,
             }),
             outbox: Mutex::default(),
+            unseen: AtomicBool::new(false),
             transport: AtomicU8::new(CLOSED),
             heartbeat: Heartbeat::default(),
             name: AtomicU8::new(NO_NAME),
@@ -228,10 +231,13 @@ impl Shared {
             outbox.push(Sendable { frame: frame.clone(), compress });
         }
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.unseen.store(true, Ordering::SeqCst);
     }
 
     pub(super) fn take_outbox(&self) -> Vec<Sendable> {
-        std::mem::take(&mut *self.outbox.lock())
+        let mut outbox = self.outbox.lock();
+        self.unseen.store(false, Ordering::SeqCst);
+        std::mem::take(&mut *outbox)
     }
 
     /// What is queued is for a connection that is no more.
@@ -310,6 +316,12 @@ impl Shared {
     /// There is something to do for the task.
     pub(super) fn wake(&self) {
         self.dirty.store(true, Ordering::SeqCst);
+        self.wake_for_outbox();
+    }
+
+    /// There is something in the outbox, which is all that the task has to know. What a handler emits
+    /// is taken right after it, and no reason to look at everything once more.
+    pub(super) fn wake_for_outbox(&self) {
         if !self.working.load(Ordering::SeqCst) {
             self.waker.wake();
         }
@@ -320,12 +332,13 @@ impl Shared {
         self.waker.register(cx.waker());
         self.working.store(true, Ordering::SeqCst);
         self.dirty.store(false, Ordering::SeqCst);
+        self.unseen.store(false, Ordering::SeqCst);
     }
 
     /// The task wants to rest: whether there is nothing to do.
     pub(super) fn end_work(&self) -> bool {
         self.working.store(false, Ordering::SeqCst);
-        !self.dirty.load(Ordering::SeqCst)
+        !self.dirty.load(Ordering::SeqCst) && !self.unseen.load(Ordering::SeqCst)
     }
 
     pub(super) fn observe(&self, observer: Arc<Observer>) {

@@ -140,6 +140,7 @@ impl Core {
 
     fn emit(&self, emit: Emit<Waiter>) -> Result<(), (EmitError, Option<Waiter>)> {
         let waits = emit.waiter.is_some();
+        let has_deadline = matches!(emit.delivery, Delivery::Retried { .. });
         let mut state = self.state.lock();
         if state.machine.is_connected()
             && self.shared.queued_bytes() >= self.shared.max_buffered_bytes
@@ -162,7 +163,11 @@ impl Core {
             Err(refused) => Err((refusal(&refused.reason), refused.waiter)),
         };
         let mut shown = self.settle(state);
-        self.shared.wake();
+        if has_deadline {
+            self.shared.wake();
+        } else {
+            self.shared.wake_for_outbox();
+        }
         if self.shows_outgoing.load(Ordering::Relaxed) {
             shown.splice(0..0, sent);
             self.show(shown);
@@ -225,7 +230,7 @@ impl EventSocket for Socket {
         };
         core.shared.push(&answer.packet, answer.compress);
         drop(state);
-        core.shared.wake();
+        core.shared.wake_for_outbox();
         Ok(())
     }
 
