@@ -23,9 +23,9 @@ rust() {
     need cargo "Install Rust: https://rustup.rs"
     step cargo fmt --all --check
     step cargo clippy --workspace --all-targets --locked -- -D warnings
-    step cargo clippy -p sockeye --no-default-features --locked -- -D warnings
-    step cargo clippy -p sockeye --no-default-features --features client --locked -- -D warnings
-    step cargo clippy -p sockeye --no-default-features --features server --locked -- -D warnings
+    step cargo clippy -p sockeye --no-default-features --all-targets --locked -- -D warnings
+    step cargo clippy -p sockeye --no-default-features --features client --all-targets --locked -- -D warnings
+    step cargo clippy -p sockeye --no-default-features --features server --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" step cargo doc --workspace --no-deps --document-private-items --locked
     cargo deny --version 2>/dev/null | grep -q "$deny_version" ||
         step cargo install cargo-deny --locked --version "$deny_version"

@@ -1,5 +1,7 @@
 //! The browser bundle under the server's path (S-097).
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! What clients in the wild do that the official one does not, as far as HTTP sees it. Each is a habit
 //! of clients that are in use: none of them may be turned away for it.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use sockeye::{AllowedOrigins, Cors, Data, Server, Socket, TransportName, Value};

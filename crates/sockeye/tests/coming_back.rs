@@ -1,6 +1,8 @@
 //! Clients that come back: to whom they are the same, what they come back over, and when it is too
 //! late in the last moment.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::future::ready;

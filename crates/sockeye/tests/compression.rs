@@ -1,5 +1,7 @@
 //! Answers to polls in fewer bytes (E-049).
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::io::Read as _;

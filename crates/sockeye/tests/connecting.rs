@@ -1,5 +1,7 @@
 //! Ways into a namespace and out of it: middlewares, connect handlers, patterns, disconnections.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::sync::Arc;

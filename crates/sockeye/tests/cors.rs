@@ -1,5 +1,7 @@
 //! Which pages of other origins may use the server (E-024, E-048).
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::time::Duration;

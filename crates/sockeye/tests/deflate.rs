@@ -3,6 +3,8 @@
 //! The client is the protocol crate's codec in the other role, and tells which frames came compressed;
 //! other people's clients are in the conformance suite.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! Ways out to clients: emits, acknowledgements, rooms, broadcasts.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::cell::Cell;

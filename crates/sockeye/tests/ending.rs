@@ -1,5 +1,7 @@
 //! How connections end, and that nothing of them is left.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Bare Engine.IO: an application of one's own on sessions.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::sync::Arc;

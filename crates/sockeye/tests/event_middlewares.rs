@@ -1,6 +1,8 @@
 //! Event middlewares: what they are asked, what they keep from handlers, and how events wait for
 //! them (S-043, S-044).
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::future::{Ready, ready};

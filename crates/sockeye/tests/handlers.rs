@@ -1,5 +1,7 @@
 //! Event handlers: what they take, what they give, and what becomes of those that fail.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,6 +1,8 @@
 //! What a program can have a say in: who may connect, which ids there are, which headers are sent,
 //! and what it is told of refusals.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::sync::Arc;

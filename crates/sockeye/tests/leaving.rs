@@ -1,5 +1,7 @@
 //! Rooms that come and go, and what a socket is still in while it leaves.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use sockeye::engine::CloseDetail;

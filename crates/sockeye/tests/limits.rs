@@ -1,5 +1,7 @@
 //! What a client may have, and what happens above it.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Listeners: of a namespace and of one socket, for one event, for one time, for all events that
 //! arrive or are sent; who of several answers.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::future::{Ready, ready};

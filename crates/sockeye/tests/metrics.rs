@@ -1,5 +1,7 @@
 //! What a server counts: exact numbers of scripted conversations.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::net::SocketAddr;

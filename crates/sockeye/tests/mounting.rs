@@ -1,5 +1,7 @@
 //! Where a server can be mounted: under axum, as a plain service, on streams that are not TCP.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use axum::Router;

@@ -1,5 +1,7 @@
 //! Namespaces: how they come to be, by name, by pattern or by asking; and how they go.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::future::ready;

@@ -1,5 +1,7 @@
 //! Settings of the HTTP side: what they are if nobody says anything, and what they change.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Other parsers than the default one (S-018): that of the example, and the official MessagePack
 //! one (S-019).
 
+#![cfg(feature = "server")]
+
 #[path = "../examples/custom_parser/base64_json.rs"]
 mod base64_json;
 mod support;

@@ -1,6 +1,8 @@
 //! Reaching sockets from afar: one by one with `fetch_sockets`, all at once with `sockets_join` and
 //! its like, other servers with `server_side_emit`; and ways of sending to one socket.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::time::Duration;

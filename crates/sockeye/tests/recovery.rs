@@ -1,5 +1,7 @@
 //! Clients that lose their connection and come back.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Rooms: who is in them, when they are left, and what those are told who watch them.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::collections::{HashMap, HashSet};

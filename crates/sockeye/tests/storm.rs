@@ -2,6 +2,8 @@
 //! threads emit to them. Each event arrives exactly once, in the order of who emitted it; or the
 //! client is told that it is a new one.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! What is told to `tracing`, and what is not.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::net::SocketAddr;

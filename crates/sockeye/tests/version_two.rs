@@ -1,5 +1,7 @@
 //! Clients of Socket.IO 2 (S-099 to S-102), and what such clients send over polling.
 
+#![cfg(feature = "server")]
+
 mod support;
 
 use std::collections::HashMap;
