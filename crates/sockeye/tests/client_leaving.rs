@@ -8,12 +8,14 @@ mod support;
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use sockeye::client::{ClientBuilder, ConnectOptions, ManagerEvent};
-use sockeye::{Server, TransportName};
+use sockeye::client::{ClientBuilder, ConnectOptions, ManagerEvent, Socket, SocketEvent};
+use sockeye::{AcknowledgementError, EmitError, Server, TransportName};
 use support::{ByHand, eventually, log, poll_once, within};
 
 const SOON: Duration = Duration::from_millis(10);
@@ -183,4 +185,104 @@ fn a_socket_whose_runtime_has_ended_can_be_used_in_another() {
         tokio::spawn(async move { io.serve(listener).await });
         within("a connection", socket.connect().connected()).await.unwrap();
     });
+}
+
+#[tokio::test]
+async fn who_waits_no_longer_changes_nothing() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let manager = socket.manager();
+    socket.connect();
+    let mut peer = server.open().await;
+    peer.expect("40").await;
+    // Neither for the connection: it comes about.
+    assert!(poll_once(pin!(socket.connected())).is_pending());
+    assert!(poll_once(pin!(socket.first_attempt())).is_pending());
+    peer.send("40{\"sid\":\"a\"}").await;
+    within("a connection", socket.connected()).await.unwrap();
+    // Nor for what is queued, or for the end: it is sent, and there is none.
+    socket.emit("event", ()).unwrap();
+    assert!(poll_once(pin!(socket.drained())).is_pending());
+    assert!(poll_once(pin!(manager.closed())).is_pending());
+    peer.expect("42[\"event\"]").await;
+    within("an empty queue", socket.drained()).await;
+    assert!(socket.is_connected());
+    socket.disconnect();
+    peer.expect("41").await;
+    let mut closed = Box::pin(manager.closed());
+    assert!(poll_once(closed.as_mut()).is_pending());
+    peer.close().await;
+    within("the end", closed).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_waited_for_no_longer_loses_no_event() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let mut events = socket.events();
+    socket.connect();
+    let mut peer = server.join("a").await;
+    for number in 0..100 {
+        assert!(number > 0 || poll_once(pin!(events.next())).is_pending());
+        peer.send(&format!("42[\"event\",{number}]")).await;
+    }
+    let Some(SocketEvent::Connect { .. }) = within("an event", events.next()).await else {
+        panic!("no connection")
+    };
+    for number in 0..100 {
+        // It may be there, or not yet.
+        let polled = poll_once(pin!(events.next()));
+        let next = match polled {
+            Poll::Ready(event) => event,
+            Poll::Pending => within("an event", events.next()).await,
+        };
+        let Some(SocketEvent::Event(event)) = next else { panic!("{next:?}") };
+        assert_eq!(event.decode::<i32>().unwrap(), number);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_waited_for_no_longer_is_the_only_thing_that_is_lost() {
+    let server = ByHand::new().await;
+    let builder = builder(&server, "/").max_pending_acknowledgements(2);
+    let socket = builder.build().unwrap();
+    // Kept, and sent all the same.
+    drop(socket.emit_with_ack::<()>("kept", ()));
+    socket.connect();
+    let mut peer = server.join("a").await;
+    peer.expect("420[\"kept\"]").await;
+    let mut first = Box::pin(socket.emit_with_ack::<i32>("first", ()));
+    let second = socket.emit_with_ack::<i32>("second", ());
+    assert!(poll_once(first.as_mut()).is_pending());
+    let refused = within("a refusal", socket.emit_with_ack::<i32>("third", ())).await;
+    assert!(matches!(refused, Err(AcknowledgementError::Emit(EmitError::TooManyPending))));
+    // Its place is free again.
+    drop(first);
+    let third = socket.emit_with_ack::<i32>("third", ());
+    peer.expect_all(&["421[\"first\"]", "422[\"second\"]", "424[\"third\"]"]).await;
+    peer.send_together(&["430[0]", "431[1]", "434[3]", "432[2]"]).await;
+    assert_eq!(within("an answer", second).await.unwrap(), 2);
+    assert_eq!(within("an answer", third).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_handler_that_never_ends_holds_up_no_goodbye() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let manager = socket.manager();
+    socket.on_connect(async |_: Socket| pending().await);
+    socket.connect();
+    let mut peer = server.join("a").await;
+    within("a connection", socket.connected()).await.unwrap();
+    socket.disconnect();
+    peer.expect("41").await;
+    peer.close().await;
+    within("the end", manager.closed()).await;
+    // And the socket can be used again.
+    socket.connect();
+    let mut closed = Box::pin(manager.closed());
+    assert!(poll_once(closed.as_mut()).is_pending());
+    let _peer = server.join("b").await;
+    within("a connection", socket.connected()).await.unwrap();
+    assert!(poll_once(closed.as_mut()).is_pending());
 }

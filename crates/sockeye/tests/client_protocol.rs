@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
-use sockeye::client::{ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, Socket};
+use sockeye::client::{
+    ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, ManagerEvent, ReconnectionState,
+    Socket,
+};
 use sockeye::{Data, EmitError, TransportName};
 use support::{ByHand, Log, Pen, eventually, log, poll_once, within};
 
@@ -31,6 +34,24 @@ fn reasons(socket: &Socket) -> Log<DisconnectReason> {
         async {}
     });
     reasons
+}
+
+/// Writes down each step of a manager.
+fn steps(socket: &Socket) -> Log<String> {
+    let (pen, steps) = log();
+    socket.manager().on_event(move |event| {
+        pen.write(match event {
+            ManagerEvent::Open { transport } => format!("open {transport}"),
+            ManagerEvent::Error(error) => format!("error {}", error.message()),
+            ManagerEvent::Close { reason, .. } => format!("close {reason}"),
+            ManagerEvent::ReconnectScheduled { attempt, .. } => format!("scheduled {attempt}"),
+            ManagerEvent::ReconnectAttempt(attempt) => format!("attempt {attempt}"),
+            ManagerEvent::ReconnectError(error) => format!("failed {}", error.message()),
+            ManagerEvent::Reconnect(attempt) => format!("reconnect {attempt}"),
+            other => format!("{other:?}"),
+        });
+    });
+    steps
 }
 
 /// Writes down that an event arrived.
@@ -153,6 +174,80 @@ async fn c_037_what_is_no_packet_ends_the_connection_and_it_comes_back() {
     reasons.expect(DisconnectReason::ParseError).await;
     let _peer = server.join("b").await;
     eventually("a connection", || socket.id().as_deref() == Some("b")).await;
+}
+
+#[tokio::test]
+async fn c_037_what_exactly_is_no_packet_is_told() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let (pen, mut told) = log::<String>();
+    socket.on_disconnect(move |_, disconnect| {
+        pen.write(disconnect.to_string());
+        async {}
+    });
+    socket.connect();
+    server.join("a").await.send("4?").await;
+    let told = told.next("an end").await;
+    assert_eq!(told, "parse error: unknown packet type ?");
+}
+
+#[tokio::test]
+async fn c_033_each_step_is_told_in_its_order() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let mut steps = steps(&socket);
+    socket.connect();
+    let mut peer = server.join("a").await;
+    steps.expect("open websocket").await;
+    peer.send("2").await;
+    steps.expect("Ping").await;
+    peer.expect("3").await;
+    drop(peer);
+    steps.expect("close transport close").await;
+    for attempt in 1..3 {
+        steps.expect(format!("scheduled {attempt}")).await;
+        steps.expect(format!("attempt {attempt}")).await;
+        server.accept().await.send("nonsense").await;
+        // The error is the manager's and the attempt's.
+        steps.expect("error server error").await;
+        steps.expect("failed server error").await;
+    }
+    steps.expect("scheduled 3").await;
+    steps.expect("attempt 3").await;
+    let mut peer = server.join("b").await;
+    steps.expect("open websocket").await;
+    steps.expect("reconnect 3").await;
+    // Attempts are counted anew (C-034).
+    within("a connection", socket.connected()).await.unwrap();
+    peer.send("1").await;
+    steps.expect("close transport close").await;
+    steps.expect("scheduled 1").await;
+    socket.disconnect();
+    eventually("the end", || socket.manager().state() == ReconnectionState::Idle).await;
+}
+
+#[tokio::test]
+async fn c_042_a_socket_says_how_it_stands() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/chat").build().unwrap();
+    let standing = || (socket.is_active(), socket.is_connected(), socket.id(), socket.recovered());
+    assert_eq!(standing(), (false, false, None, false));
+    assert_eq!((socket.namespace(), socket.buffered()), ("/chat", 0));
+    socket.connect();
+    assert_eq!(standing(), (true, false, None, false));
+    let mut peer = server.open().await;
+    peer.expect("40/chat,").await;
+    socket.emit("kept", ()).unwrap();
+    assert!(socket.buffered() > 0);
+    peer.send("40/chat,{\"sid\":\"a\",\"pid\":\"p\"}").await;
+    within("a connection", socket.connected()).await.unwrap();
+    assert_eq!(standing(), (true, true, Some("a".to_owned()), false));
+    within("an empty queue", socket.drained()).await;
+    assert_eq!(socket.buffered(), 0);
+    drop(peer);
+    eventually("the loss", || standing() == (true, false, None, false)).await;
+    socket.disconnect();
+    assert_eq!(standing(), (false, false, None, false));
 }
 
 #[tokio::test]

@@ -29,10 +29,11 @@ impl Disconnect {
 
 impl fmt::Display for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason.as_str())?;
+        let reason = self.reason.as_str();
         match &self.error {
-            Some(error) => write!(f, ": {error}"),
-            None => Ok(()),
+            Some(error) if error.message() == reason => error.fmt(f),
+            Some(error) => write!(f, "{reason}: {error}"),
+            None => f.write_str(reason),
         }
     }
 }

@@ -73,7 +73,7 @@ impl Manager {
 
     /// Waits until the connection is closed, with the goodbye on its way, and nobody wants another
     /// one: what a program awaits after it has disconnected or dropped its sockets, before it ends.
-    /// The goodbye takes at most five seconds.
+    /// The goodbye takes at most five seconds. Handlers that have begun are not waited for.
     ///
     /// Cancel safety: dropped, it waits no longer.
     pub async fn closed(&self) {

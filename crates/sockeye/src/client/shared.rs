@@ -44,8 +44,8 @@ pub(super) struct Shared {
     /// Bytes in the outbox and in the connection; changed under the outbox's lock.
     queued_bytes: AtomicUsize,
     drained: Notify,
-    /// There is no task any more.
-    retired: Notify,
+    /// The manager rests.
+    rested: Notify,
     waker: AtomicWaker,
     /// There is something to do for the task.
     dirty: AtomicBool,
@@ -66,6 +66,8 @@ struct State {
     unwanted: bool,
     /// There is a task.
     running: bool,
+    /// There is no connection, none that says goodbye, and nobody wants one.
+    rests: bool,
 }
 
 impl Shared {
@@ -88,6 +90,7 @@ impl Shared {
                 wanted: false,
                 unwanted: false,
                 running: false,
+                rests: true,
             }),
             outbox: Mutex::default(),
             unseen: AtomicBool::new(false),
@@ -96,7 +99,7 @@ impl Shared {
             name: AtomicU8::new(NO_NAME),
             queued_bytes: AtomicUsize::new(0),
             drained: Notify::new(),
-            retired: Notify::new(),
+            rested: Notify::new(),
             waker: AtomicWaker::new(),
             dirty: AtomicBool::new(false),
             working: AtomicBool::new(false),
@@ -112,6 +115,7 @@ impl Shared {
     pub(super) fn open(self: &Arc<Self>) {
         let mut state = self.state.lock();
         state.wanted = true;
+        state.rests = false;
         if !state.running {
             state.running = true;
             drop(tokio::spawn(Task::new(Arc::clone(self))));
@@ -146,11 +150,17 @@ impl Shared {
         let mut state = self.state.lock();
         let retires = !state.wanted;
         state.running = !retires;
-        drop(state);
-        if retires {
-            self.retired.notify_waiters();
-        }
         retires
+    }
+
+    /// There is no connection any more, whatever handlers do: whoever waits for that is told, unless
+    /// there will be another one.
+    pub(super) fn rest(&self) {
+        let mut state = self.state.lock();
+        if !state.wanted && !std::mem::replace(&mut state.rests, true) {
+            drop(state);
+            self.rested.notify_waiters();
+        }
     }
 
     /// The task is gone without having retired: its runtime has ended.
@@ -158,17 +168,17 @@ impl Shared {
         let mut state = self.state.lock();
         (state.wanted, state.unwanted, state.running) = (false, false, false);
         drop(state);
-        self.retired.notify_waiters();
+        self.rest();
     }
 
-    /// Waits until there is no task, and so no connection.
+    /// Waits until there is no connection, and nobody wants one.
     pub(super) async fn closed(&self) {
         loop {
-            let retired = self.retired.notified();
-            if !self.state.lock().running {
+            let rested = self.rested.notified();
+            if self.state.lock().rests {
                 return;
             }
-            retired.await;
+            rested.await;
         }
     }
 

@@ -27,7 +27,8 @@ use crate::engine::TransportName;
 /// Cheap to clone; all clones are the same socket. When the last one is dropped, the socket leaves
 /// its namespace, and its manager closes the connection if no other socket is on it. So the program
 /// keeps one for as long as it wants to be connected. Handlers are given the socket as a parameter;
-/// one that *captures* a clone keeps the socket alive by itself.
+/// one that *captures* a clone keeps the socket alive by itself. What handlers have begun goes on to its
+/// end, also when the socket is gone.
 #[derive(Clone)]
 pub struct Socket(pub(super) Arc<Handle>);
 

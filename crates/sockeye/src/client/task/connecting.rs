@@ -52,11 +52,12 @@ impl Task {
     }
 
     /// What the server sent cannot be understood (C-037).
-    pub(super) fn violated(&mut self, violation: &str) {
+    pub(super) fn violated(&mut self, violation: String) {
         tracing::warn!(violation, "connection closed: the server broke the protocol");
         let connection = self.say_goodbye();
         self.leaving.extend(connection);
-        self.gone(ClientDisconnectReason::ParseError, None);
+        let error = TransportError::parse(violation);
+        self.gone(ClientDisconnectReason::ParseError, Some(error));
         self.reconnect_later();
     }
 

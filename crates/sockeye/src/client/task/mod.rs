@@ -78,11 +78,11 @@ impl Future for Task {
             if !task.shared.end_work() {
                 continue;
             }
-            if task.is_idle() && task.shared.retire() {
-                task.retired = true;
-                return Poll::Ready(());
+            if task.is_closed() {
+                task.shared.rest();
+                task.retired = task.calls.is_empty() && task.shared.retire();
             }
-            return Poll::Pending;
+            return if task.retired { Poll::Ready(()) } else { Poll::Pending };
         }
     }
 }
@@ -98,11 +98,10 @@ impl Drop for Task {
 }
 
 impl Task {
-    /// Whether nothing is going on that needs a task.
-    fn is_idle(&self) -> bool {
+    /// Whether there is no connection, and none is waited for.
+    fn is_closed(&self) -> bool {
         self.connection.is_none()
             && self.leaving.is_empty()
-            && self.calls.is_empty()
             && self.shared.with_reconnection(|reconnection| reconnection.deadline().is_none())
     }
 
@@ -124,7 +123,7 @@ impl Task {
         };
         let ended = connection.poll(cx, &mut application);
         if let Some(violation) = application.violation {
-            return self.violated(&violation);
+            return self.violated(violation);
         }
         match ended {
             Poll::Ready(ended) => self.ended(ended),

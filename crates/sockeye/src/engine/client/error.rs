@@ -40,13 +40,18 @@ impl TransportError {
         Self::new("server error", cause)
     }
 
+    /// Messages that are no Socket.IO, for the layer above (C-037).
+    pub(crate) fn parse(text: String) -> Self {
+        Self::new("parse error", TransportCause::Packet(text))
+    }
+
     /// A WebSocket that could not take over. The session goes on without it.
     pub(super) fn probe(cause: TransportCause) -> Self {
         Self::new("probe error", cause)
     }
 
     /// The reference's message: `xhr poll error`, `xhr post error`, `websocket error`, `server error`,
-    /// `probe error` or `No transports available`.
+    /// `parse error`, `probe error` or `No transports available`.
     #[must_use]
     pub const fn message(&self) -> &'static str {
         self.message
@@ -103,7 +108,7 @@ pub enum TransportCause {
     },
     /// A WebSocket is not opened, although the answer is no error.
     Handshake(String),
-    /// What the server says is no Engine.IO.
+    /// What the server says is no Engine.IO, or no Socket.IO.
     Packet(String),
     /// What the server says breaks the rules of WebSocket.
     Frame(String),
