@@ -10,11 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, COOKIE};
-use sockeye::TransportName;
 use sockeye::client::{
     ClientBuilder, ConnectOptions, DisconnectReason, ManagerEvent, Socket, TransportCause,
 };
-use support::{Log, OPEN, Request, Requests, eventually, log, within};
+use sockeye::{Server, TransportName};
+use support::{Log, OPEN, Request, Requests, eventually, log, serve, within};
 
 const SOON: Duration = Duration::from_millis(10);
 
@@ -203,4 +203,45 @@ async fn c_013_a_request_that_takes_too_long_is_an_error() {
     server.expect("GET").await.answer(OPEN);
     eventually("a connection", || socket.manager().is_open()).await;
     errors.expect(true).await;
+}
+
+#[tokio::test]
+async fn c_028_an_upgrade_is_told_whether_it_comes_about_or_not() {
+    let mut server = Requests::new().await;
+    let (pen, mut steps) = log::<String>();
+    let builder = ClientBuilder::new(&server.url());
+    let socket = builder.build().unwrap();
+    socket.manager().on_event(move |event| match event {
+        ManagerEvent::UpgradeError(error) => pen.write(error.to_string()),
+        ManagerEvent::Upgrade { transport } => pen.write(transport.as_str()),
+        _ => {}
+    });
+    socket.connect();
+    server.expect("GET").await.answer(&OPEN.replace("[]", "[\"websocket\"]"));
+    let probe = server.expect("GET /socket.io/?EIO=4&transport=websocket&sid=s1").await;
+    assert_eq!(probe.header("upgrade"), Some("websocket"));
+    probe.answer_with("400 Bad Request", "", "no");
+    steps.expect("probe error: the server answered 400: no").await;
+    // The connection goes on over polling (C-021).
+    let post = server.expect("POST").await;
+    assert_eq!(post.body, "40");
+    post.answer("ok");
+    server.expect("GET").await.answer("40{\"sid\":\"a\"}");
+    within("a connection", socket.connected()).await.unwrap();
+    assert_eq!(socket.transport(), Some(TransportName::Polling));
+
+    let io = Server::new();
+    io.of("/").on_connect(async |_: sockeye::Socket| {});
+    let address = serve(&io).await;
+    let (pen, mut steps) = log::<String>();
+    let socket = ClientBuilder::new(&format!("http://{address}")).build().unwrap();
+    socket.manager().on_event(move |event| match event {
+        ManagerEvent::Open { transport } | ManagerEvent::Upgrade { transport } => {
+            pen.write(transport.as_str());
+        }
+        other => pen.write(format!("{other:?}")),
+    });
+    socket.connect();
+    steps.expect("polling").await;
+    steps.expect("websocket").await;
 }

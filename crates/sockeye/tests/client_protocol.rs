@@ -15,7 +15,7 @@ use sockeye::client::{
     ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, ManagerEvent, ReconnectionState,
     Socket,
 };
-use sockeye::{Data, EmitError, TransportName};
+use sockeye::{Arguments, Data, EmitError, EventName, TransportName};
 use support::{ByHand, Log, Pen, eventually, log, poll_once, within};
 
 const SOON: Duration = Duration::from_millis(10);
@@ -512,4 +512,61 @@ fn emit_after_a_sleep(socket: &Socket) {
     socket.emit("kept", ()).unwrap();
     drop(socket.emit_with_ack::<()>("asked", ()));
     assert!(socket.is_connected(), "nobody has found out yet");
+}
+
+#[tokio::test]
+async fn c_050_catch_all_listeners_are_added_before_or_behind_and_removed() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").build().unwrap();
+    let (pen, mut seen) = log::<String>();
+    let incoming = |label: &'static str| {
+        let pen = pen.clone();
+        move |EventName(name): EventName| {
+            pen.write(format!("{label} {name}"));
+            async {}
+        }
+    };
+    let outgoing = |label: &'static str| {
+        let pen = pen.clone();
+        move |_: &Socket, name: &str, _: Arguments<'_>| pen.write(format!("{label} {name}"))
+    };
+    socket.on_any(incoming("second"));
+    socket.prepend_any(incoming("first"));
+    let third = socket.on_any(incoming("third"));
+    socket.on_any_outgoing(outgoing("second"));
+    socket.prepend_any_outgoing(outgoing("first"));
+    socket.remove_listener(third);
+    assert_eq!((socket.listeners_any(), socket.listeners_any_outgoing()), (2, 2));
+    note(&socket, "event", &pen);
+    socket.connect();
+    let mut peer = server.join("a").await;
+    within("a connection", socket.connected()).await.unwrap();
+    socket.send("hello").unwrap();
+    peer.expect("42[\"message\",\"hello\"]").await;
+    peer.send("42[\"event\"]").await;
+    for expected in ["first message", "second message", "first event", "second event", "event"] {
+        seen.expect(expected).await;
+    }
+    socket.off_any().off_any_outgoing();
+    assert_eq!((socket.listeners_any(), socket.listeners_any_outgoing()), (0, 0));
+    socket.emit("other", ()).unwrap();
+    peer.send("42[\"event\"]").await;
+    seen.expect("event").await;
+    seen.expect_nothing();
+}
+
+/// What the official client with its parser sends, byte by byte (section 10).
+#[cfg(feature = "msgpack")]
+#[tokio::test]
+async fn c_056_with_message_pack_packets_are_the_official_clients() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").parser(sockeye::MessagePack).build().unwrap();
+    socket.connect();
+    let mut peer = server.open().await;
+    peer.expect_binary(b"\x83\xa4type\x00\xa4data\xd4\x00\x00\xa3nsp\xa1/").await;
+    peer.send_binary(b"\x83\xa4type\x00\xa4data\x82\xa3sid\xa1a\xa3pid\xd4\x00\x00\xa3nsp\xa1/")
+        .await;
+    within("a connection", socket.connected()).await.unwrap();
+    socket.disconnect();
+    peer.expect_binary(b"\x82\xa4type\x01\xa3nsp\xa1/").await;
 }

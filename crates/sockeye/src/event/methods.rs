@@ -6,7 +6,7 @@ macro_rules! listening_methods {
         ///
         #[doc = $owner]
         ///
-        /// What a handler returns is the acknowledgement, if the client wants one. Of several
+        /// What a handler returns is the acknowledgement, if the other side wants one. Of
         /// handlers the first that takes [`Option<Acknowledgement>`](crate::Acknowledgement) or
         /// returns anything but `()` answers; if there is none, the last one does, with nothing.
         /// Handlers of one socket start in the order of its events; they overlap only while they
