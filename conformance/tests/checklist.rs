@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The behaviours there are: a letter, and the last number.
-const IDS: [(char, usize); 4] = [('E', 118), ('S', 102), ('R', 9), ('T', 25)];
+/// The behaviours there are: a letter, the last number, and the digits that a number has.
+const IDS: [(char, usize, usize); 5] =
+    [('E', 118, 3), ('S', 102, 3), ('R', 9, 1), ('C', 56, 3), ('T', 25, 1)];
 
 /// What stands in a row's last column before the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +163,7 @@ fn is_test_function(source: &str, name: &str) -> bool {
 /// Ids that are missing, unknown, or there twice.
 fn wrong_ids(rows: &[Row<'_>]) -> Vec<String> {
     let mut left: BTreeMap<String, usize> = BTreeMap::new();
-    for (letter, last) in IDS {
-        let width = if last < 100 { 0 } else { 3 };
+    for (letter, last, width) in IDS {
         left.extend((1..=last).map(|number| (format!("{letter}-{number:0width$}"), 0)));
     }
     let mut problems = Vec::new();
@@ -248,7 +248,7 @@ fn what_is_wrong_with_a_page_is_found() {
     let once = row("section", "| E-001 | words | absent: why |").expect("three columns");
     let unknown = row("section", "| E-119 | words | absent: why |").expect("three columns");
     let wrong = wrong_ids(&[once, unknown]);
-    assert_eq!((wrong.len(), wrong[0].as_str()), (118 + 102 + 9 + 25, "E-119 is no known id"));
+    assert_eq!((wrong.len(), wrong[0].as_str()), (118 + 102 + 9 + 56 + 25, "E-119 is no known id"));
 }
 
 #[test]

@@ -15,8 +15,11 @@ use sockeye::client::{
     ClientBuilder, ConnectError, ConnectOptions, DisconnectReason, ManagerEvent, ReconnectionState,
     Socket,
 };
-use sockeye::{Arguments, Data, EmitError, EventName, TransportName};
-use support::{ByHand, Log, Pen, eventually, log, poll_once, within};
+use sockeye::{Arguments, Data, EmitError, EventName, PerMessageDeflate, TransportName};
+use support::{ByHand, Log, OPEN, Pen, eventually, log, poll_once, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const SOON: Duration = Duration::from_millis(10);
 
@@ -68,7 +71,12 @@ async fn c_044_what_waited_goes_in_and_out_before_connect_is_told() {
     let server = ByHand::new().await;
     let socket = builder(&server, "/").retries(1).build().unwrap();
     let (pen, mut seen) = log::<&str>();
-    note(&socket, "early", &pen);
+    let early = pen.clone();
+    socket.on("early", move |socket: Socket| {
+        early.write("early");
+        socket.volatile().emit("reply", ()).unwrap();
+        async {}
+    });
     socket.on_connect(move |socket| {
         pen.write("connect");
         socket.volatile().emit("hello", ()).unwrap();
@@ -86,7 +94,9 @@ async fn c_044_what_waited_goes_in_and_out_before_connect_is_told() {
     peer.send_together(&["42[\"early\"]", "40{\"sid\":\"a\"}"]).await;
     seen.expect("early").await;
     seen.expect("connect").await;
-    peer.expect_all(&["42[\"kept\",2]", "420[\"retried\",1]", "42[\"hello\"]"]).await;
+    // What was emitted first goes first, also before what a handler of an early event says.
+    peer.expect_all(&["42[\"kept\",2]", "420[\"retried\",1]"]).await;
+    peer.expect_all(&["42[\"reply\"]", "42[\"hello\"]"]).await;
 }
 
 #[tokio::test]
@@ -569,4 +579,89 @@ async fn c_056_with_message_pack_packets_are_the_official_clients() {
     within("a connection", socket.connected()).await.unwrap();
     socket.disconnect();
     peer.expect_binary(b"\x82\xa4type\x01\xa3nsp\xa1/").await;
+}
+
+#[tokio::test]
+async fn c_005_a_second_manager_is_a_second_connection() {
+    let server = ByHand::new().await;
+    let (first, second) = (builder(&server, "/").build(), builder(&server, "/").build());
+    first.as_ref().unwrap().connect();
+    let mut first_peer = server.join("a").await;
+    second.as_ref().unwrap().connect();
+    let _second_peer = server.join("b").await;
+    drop(first);
+    first_peer.expect("41").await;
+    within("a connection", second.unwrap().connected()).await.unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn c_013_it_connects_from_the_address_that_it_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    for transport in [TransportName::Polling, TransportName::WebSocket] {
+        let options = ConnectOptions::new().transports([transport]);
+        let options = options.local_address([127, 0, 0, 2].into());
+        let socket = ClientBuilder::new(&url).options(options).build().unwrap();
+        socket.connect();
+        let (_stream, from) = within("a connection", listener.accept()).await.unwrap();
+        assert_eq!(from.ip().to_string(), "127.0.0.2");
+    }
+}
+
+#[tokio::test]
+async fn c_050_what_must_not_be_compressed_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = ConnectOptions::new().transports([TransportName::WebSocket]);
+    let options = options.per_message_deflate(PerMessageDeflate::new());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let socket = ClientBuilder::new(&url).options(options).build().unwrap();
+    socket.connect();
+    let (mut stream, _) = within("a connection", listener.accept()).await.unwrap();
+    within("a WebSocket", accept_deflate(&mut stream)).await;
+    say(&mut stream, OPEN).await;
+    assert!(!within("CONNECT", is_compressed(&mut stream)).await, "it is short");
+    say(&mut stream, "40{\"sid\":\"a\"}").await;
+    within("a connection", socket.connected()).await.unwrap();
+    let long = "again and ".repeat(1_000);
+    socket.emit("long", &long).unwrap();
+    socket.compress(false).emit("long", &long).unwrap();
+    socket.compress(true).emit("long", &long).unwrap();
+    for expected in [true, false, true] {
+        assert_eq!(within("an event", is_compressed(&mut stream)).await, expected);
+    }
+}
+
+/// Makes a connection a WebSocket with compression.
+async fn accept_deflate(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
+    let accept = derive_accept_key(key.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+/// Sends a short text.
+async fn say(stream: &mut TcpStream, text: &str) {
+    stream.write_all(&[0x81, u8::try_from(text.len()).unwrap()]).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+}
+
+/// Reads a frame of the client: whether what is in it is compressed.
+async fn is_compressed(stream: &mut TcpStream) -> bool {
+    let first = stream.read_u8().await.unwrap();
+    let length = match stream.read_u8().await.unwrap() & 0x7f {
+        126 => usize::from(stream.read_u16().await.unwrap()),
+        127 => usize::try_from(stream.read_u64().await.unwrap()).unwrap(),
+        short => usize::from(short),
+    };
+    stream.read_exact(&mut vec![0; length + 4]).await.unwrap();
+    first & 0x40 != 0
 }

@@ -6,14 +6,14 @@ macro_rules! listening_methods {
         ///
         #[doc = $owner]
         ///
-        /// What a handler returns is the acknowledgement, if the other side wants one. Of
+        /// What a handler returns is the acknowledgement, if the other side wants one. Of several
         /// handlers the first that takes [`Option<Acknowledgement>`](crate::Acknowledgement) or
         /// returns anything but `()` answers; if there is none, the last one does, with nothing.
         /// Handlers of one socket start in the order of its events; they overlap only while they
         /// wait.
         ///
         /// # Panics
-        /// If the name is reserved (S-014): no client can send such an event.
+        /// If the name is reserved (S-014): no such event can be sent.
         #[track_caller]
         pub fn on<P, H: EventHandler<Socket, P>>(&self, event: &str, handler: H) -> &Self {
             self.add_listener(event, handler);
