@@ -227,6 +227,12 @@ impl<W> ClientNamespace<W> {
         matches!(self.state, State::Leaving { .. })
     }
 
+    /// On this connection another machine was in the same namespace, and has left: what comes before
+    /// the next CONNECT may be for that one.
+    pub const fn left_behind(&mut self) {
+        self.left_behind = true;
+    }
+
     /// Whether the client is in the namespace.
     #[must_use]
     pub const fn is_connected(&self) -> bool {

@@ -163,7 +163,9 @@ impl<W> ClientNamespace<W> {
     }
 
     fn put_out(&mut self) {
-        if matches!(self.state, State::Connecting(_) | State::Connected(_)) {
+        // It was for the one that has left, if there was one: the CONNECT will be answered.
+        let is_meant = !(self.left_behind && matches!(self.state, State::Connecting(_)));
+        if is_meant && matches!(self.state, State::Connecting(_) | State::Connected(_)) {
             self.early.clear();
             self.disconnected(State::Inactive, ClientDisconnectReason::ServerDisconnect);
         }

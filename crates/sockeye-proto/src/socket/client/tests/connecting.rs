@@ -230,3 +230,19 @@ fn packets_that_nobody_waits_for_are_ignored() {
     }
     assert_eq!(connected.machine.id(), Some("a"));
 }
+
+#[test]
+fn a_disconnect_for_the_client_that_has_left_does_not_put_out_the_one_that_came_after() {
+    let mut client = Client::new();
+    client.machine.connect(true);
+    client.says();
+    client.join();
+    client.receive("0{\"sid\":\"a\"}");
+    client.machine.disconnect();
+    client.machine.connect(true);
+    client.says();
+    client.join();
+    assert_eq!(client.receive("1"), [""; 0], "it crossed the client's own");
+    assert_eq!(client.receive("0{\"sid\":\"b\"}"), ["connected"]);
+    assert_eq!(client.receive("1"), ["disconnected: io server disconnect"]);
+}
