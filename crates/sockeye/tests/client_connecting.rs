@@ -361,3 +361,104 @@ async fn who_waits_for_the_end_of_the_connection_knows_that_everything_has_gone_
         }
     }
 }
+
+#[test]
+fn a_socket_that_was_connected_outside_of_a_runtime_can_be_connected_in_one() {
+    let socket = ClientBuilder::new("http://127.0.0.1:1").reconnection(false).build().unwrap();
+    let connect = || drop(socket.connect().clone());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(connect)).is_err());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let result =
+        runtime.block_on(async { within("a refusal", socket.connect().connected()).await });
+    assert!(result.is_err(), "nobody is there");
+}
+
+#[tokio::test]
+async fn a_socket_that_is_dropped_before_it_is_in_leaves_and_the_next_one_comes_in_by_itself() {
+    let io = Server::new();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let (pen, mut asked) = log::<Json>();
+    let opened = Arc::clone(&gate);
+    io.of("/slow").on_connect(async |_: sockeye::Socket| {});
+    io.of("/slow").middleware(move |_: sockeye::Socket, Auth(auth): Auth<Json>| {
+        pen.write(auth);
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok::<_, Refusal>(())
+        }
+    });
+    io.of("/").on_connect(async |_: sockeye::Socket| {});
+    let address = serve(&io).await;
+    let keeping = ClientBuilder::new(&format!("http://{address}")).build().unwrap();
+    within("a connection", keeping.connect().connected()).await.unwrap();
+    let make = |who: u32| keeping.manager().socket("/slow").auth(json!({ "who": who })).build();
+    let first = make(1);
+    first.connect();
+    asked.expect(json!({ "who": 1 })).await;
+    drop(first);
+    let second = make(2);
+    second.connect();
+    gate.add_permits(1);
+    asked.expect(json!({ "who": 2 })).await;
+    gate.add_permits(1);
+    within("a connection", second.connected()).await.unwrap();
+    let ids = || io.of("/slow").sockets().iter().map(|it| it.id().to_string()).collect::<Vec<_>>();
+    eventually("one socket", || ids() == [second.id().unwrap()]).await;
+    drop(second);
+    eventually("no socket", || ids().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_connects_again_while_its_manager_closes_has_not_given_up() {
+    let io = Server::new();
+    let address = serve(&io).await;
+    let socket = ClientBuilder::new(&format!("http://{address}")).connect().await.unwrap();
+    let mut events = socket.events();
+    for _ in 0..20 {
+        socket.manager().close();
+        socket.connect();
+        let gone = within("the end", events.next()).await;
+        assert!(matches!(gone, Some(SocketEvent::Disconnect(_))), "{gone:?}");
+        let back = within("a connection", events.next()).await;
+        assert!(matches!(back, Some(SocketEvent::Connect { .. })), "{back:?}");
+        within("a connection", socket.connected()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_stream_of_a_socket_that_disconnects_while_it_is_not_connected_ends() {
+    let socket = ClientBuilder::new("http://127.0.0.1:1").build().unwrap();
+    let mut events = socket.events();
+    socket.connect();
+    let failed = within("a refusal", events.next()).await;
+    assert!(matches!(failed, Some(SocketEvent::ConnectError(_))), "{failed:?}");
+    socket.disconnect();
+    assert!(within("the end", events.next()).await.is_none());
+}
+
+#[test]
+fn a_thread_that_never_stops_emitting_does_not_keep_others_from_theirs() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let io = Server::new();
+        let address = serve(&io).await;
+        let socket = ClientBuilder::new(&format!("http://{address}")).connect().await.unwrap();
+        let going = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let (emitter, goes) = (socket.clone(), Arc::clone(&going));
+        let thread = std::thread::spawn(move || {
+            while goes.load(Ordering::SeqCst) {
+                let _ = emitter.volatile().emit("x", 1);
+            }
+        });
+        let waited = tokio::time::timeout(support::PATIENCE, async {
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let waited = waited.await;
+        going.store(false, Ordering::SeqCst);
+        thread.join().unwrap();
+        waited.unwrap();
+    });
+}

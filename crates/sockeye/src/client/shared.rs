@@ -68,6 +68,8 @@ struct State {
     running: bool,
     /// There is no connection, none that says goodbye, and nobody wants one.
     rests: bool,
+    /// A socket was dropped since the connection was opened.
+    dropped: bool,
 }
 
 impl Shared {
@@ -91,6 +93,7 @@ impl Shared {
                 unwanted: false,
                 running: false,
                 rests: true,
+                dropped: false,
             }),
             outbox: Mutex::default(),
             unseen: AtomicBool::new(false),
@@ -116,12 +119,24 @@ impl Shared {
         let mut state = self.state.lock();
         state.wanted = true;
         state.rests = false;
-        if !state.running {
-            state.running = true;
+        let is_running = std::mem::replace(&mut state.running, true);
+        drop(state);
+        if !is_running {
+            // Without the lock: where there is no runtime (any more) the task is dropped at once.
             drop(tokio::spawn(Task::new(Arc::clone(self))));
         }
-        drop(state);
         self.wake();
+    }
+
+    /// Somebody wants the connection to be open: [`open`](Self::open) follows.
+    pub(super) fn want(&self) {
+        self.state.lock().wanted = true;
+    }
+
+    /// Whether no connection will be opened unless a socket is told to connect.
+    pub(super) fn has_given_up(&self) -> bool {
+        let state = self.state.lock();
+        !state.wanted && state.reconnection.state() == ReconnectionState::Idle
     }
 
     /// Whether there will be another attempt to reconnect, when it is time.
@@ -216,6 +231,7 @@ impl Shared {
         let mut state = self.state.lock();
         let place = state.sockets.iter().position(|known| std::ptr::eq(&**known, core));
         let forgotten = place.map(|place| state.sockets.remove(place));
+        state.dropped |= self.is_open();
         // It is dropped after the lock: so are the program's handlers, whose `Drop` may be anything.
         drop(state);
         if forgotten.is_some()
@@ -229,6 +245,18 @@ impl Shared {
     pub(super) fn has_before(&self, core: &Core) -> bool {
         let first = self.socket(core.namespace());
         first.is_some_and(|first| !std::ptr::eq(&*first, core))
+    }
+
+    /// Whether a socket was dropped since the connection was opened.
+    pub(super) fn has_dropped(&self) -> bool {
+        self.state.lock().dropped
+    }
+
+    /// A connection is open, on which nobody has been: the number of the attempt, if it was one.
+    pub(super) fn begin_connection(&self) -> Option<u32> {
+        let mut state = self.state.lock();
+        state.dropped = false;
+        state.reconnection.opened()
     }
 
     /// Queues a packet for the connection. The caller holds the lock of its socket, which keeps the

@@ -144,6 +144,41 @@ impl Core {
         self.standing.send_replace(standing);
     }
 
+    /// Sets how the socket stands, as the machine says at this moment; or leaves it as it is. The
+    /// stream ends where the socket will not connect unless it is told to.
+    pub(in crate::client) fn stand(
+        &self,
+        decide: impl FnOnce(&ClientNamespace<Waiter>) -> Option<Standing>,
+    ) {
+        let mut state = self.state.lock();
+        if let Some(standing) = decide(&state.machine) {
+            self.stands(&mut state, standing);
+        }
+    }
+
+    fn stands(&self, state: &mut State, standing: Standing) {
+        if let Some(queue) = &mut state.queue {
+            match standing {
+                Standing::Over(_) => queue.end(),
+                _ => queue.begin(),
+            }
+        }
+        self.set_standing(standing);
+    }
+
+    /// The program wants the socket to connect: all at once, so that nothing that the task tells of
+    /// what was before comes in between.
+    pub(super) fn connect(&self) {
+        let mut state = self.state.lock();
+        if !state.machine.is_connected() {
+            self.stands(&mut state, Standing::Apart);
+        }
+        state.machine.connect(self.shared.is_open());
+        self.shared.want();
+        let sent = self.settle(state);
+        self.show(sent);
+    }
+
     pub(in crate::client) fn is_active(&self) -> bool {
         self.state.lock().machine.is_active()
     }
@@ -216,6 +251,7 @@ impl Core {
     /// stream; where there is none, this is its end.
     pub(super) fn leave(&self) {
         let mut state = self.state.lock();
+        self.set_standing(Standing::Over(ConnectError::Disconnected));
         let was_connected = state.machine.is_connected();
         state.machine.disconnect();
         if !was_connected && !state.news.is_empty() {
@@ -312,6 +348,9 @@ impl Core {
             }
         };
         let mut state = self.state.lock();
+        if self.shared.has_dropped() {
+            state.machine.left_behind();
+        }
         let Some(recovery) = state.machine.authenticated(request) else { return };
         let packet = self
             .shared

@@ -17,7 +17,7 @@ pub(super) use self::core::{Core, News, Standing};
 pub use operator::SocketOperator;
 
 use super::auth::Auth;
-use super::events::{Events, Queue, SocketEvent, Unread};
+use super::events::{Events, SocketEvent, Unread};
 use super::shared::Shared;
 use super::{Acknowledgement, ConnectError, Manager};
 use crate::engine::TransportName;
@@ -130,11 +130,7 @@ impl Socket {
         if core.is_active() && core.shared.waits_to_reconnect() {
             return self;
         }
-        if !self.is_connected() {
-            core.set_standing(Standing::Apart);
-            core.with_queue(Queue::begin);
-        }
-        core.with_machine(|machine| machine.connect(core.shared.is_open()));
+        core.connect();
         core.shared.open();
         self
     }
@@ -143,7 +139,6 @@ impl Socket {
     /// connection is closed if no other socket is on it. What has not been answered is not any more.
     pub fn disconnect(&self) -> &Self {
         let core = self.core();
-        core.set_standing(Standing::Over(ConnectError::Disconnected));
         core.leave();
         core.shared.wake();
         self

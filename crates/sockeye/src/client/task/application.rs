@@ -27,7 +27,7 @@ impl ClientApplication for Application<'_> {
         *self.decoder = self.shared.codec.decoder();
         let transport = outgoing.transport();
         self.shared.publish(TransportState::Writable, Some(transport));
-        let attempt = self.shared.with_reconnection(|reconnection| reconnection.opened());
+        let attempt = self.shared.begin_connection();
         self.shared.tell(&ManagerEvent::Open { transport });
         if let Some(attempt) = attempt {
             self.shared.tell(&ManagerEvent::Reconnect(attempt));

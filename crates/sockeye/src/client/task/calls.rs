@@ -6,7 +6,7 @@ use std::task::Context;
 use sockeye_proto::socket::{AnswerTo, Arguments};
 
 use crate::client::callbacks::Callback;
-use crate::client::events::{Queue, ReceivedEvent, SocketEvent};
+use crate::client::events::{ReceivedEvent, SocketEvent};
 use crate::client::socket::{Core, News, Socket, Standing};
 use crate::client::{ConnectError, Disconnect};
 use crate::engine::{Panicked, catch};
@@ -91,9 +91,13 @@ impl Calls {
             News::Disconnected(reason, error) => {
                 self.disconnected(cx, core, Disconnect::new(reason, error));
             }
-            News::GaveUp => gave_up(core),
-            News::Over if core.is_active() => {}
-            News::Over => core.with_queue(Queue::end),
+            // It may have been told to connect again meanwhile.
+            News::GaveUp => core.stand(|machine| {
+                (machine.is_active() && core.shared.has_given_up()).then(|| given_up(core))
+            }),
+            News::Over => core.stand(|machine| {
+                (!machine.is_active()).then_some(Standing::Over(ConnectError::Disconnected))
+            }),
             News::Lost(lost) => {
                 for watch in &core.callbacks().lost {
                     observe(core, "lost", || watch(&lost));
@@ -109,31 +113,27 @@ impl Calls {
     fn connected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, recovered: bool) {
         let callbacks = core.callbacks();
         core.queue(|| SocketEvent::Connect { recovered });
-        core.set_standing(Standing::Connected);
+        core.stand(|machine| machine.is_connected().then_some(Standing::Connected));
         self.tell(cx, core, CONNECT, &callbacks.connect, &());
     }
 
     fn not_connected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, error: ConnectError) {
         let callbacks = core.callbacks();
         core.queue(|| SocketEvent::ConnectError(error.clone()));
-        if core.is_active() {
-            core.set_standing(Standing::Failed(error.clone()));
-        } else {
-            core.with_queue(Queue::end);
-            core.set_standing(Standing::Over(error.clone()));
-        }
+        core.stand(|machine| {
+            let standing = if machine.is_active() { Standing::Failed } else { Standing::Over };
+            Some(standing(error.clone()))
+        });
         self.tell(cx, core, CONNECT_ERROR, &callbacks.connect_error, &error);
     }
 
     fn disconnected(&mut self, cx: &mut Context<'_>, core: &Arc<Core>, disconnect: Disconnect) {
         let callbacks = core.callbacks();
         core.queue(|| SocketEvent::Disconnect(disconnect.clone()));
-        if core.is_active() {
-            core.set_standing(Standing::Apart);
-        } else {
-            core.with_queue(Queue::end);
-            core.set_standing(Standing::Over(ConnectError::Disconnected));
-        }
+        core.stand(|machine| {
+            let over = || Standing::Over(ConnectError::Disconnected);
+            Some(if machine.is_active() { Standing::Apart } else { over() })
+        });
         self.tell(cx, core, DISCONNECT, &callbacks.disconnect, &disconnect);
     }
 
@@ -164,12 +164,14 @@ impl Calls {
 
 /// The manager rests; the socket is still wanted, and connects when the program says so.
 pub(super) fn gave_up(core: &Core) {
-    let standing = match core.standing() {
+    core.stand(|_| Some(given_up(core)));
+}
+
+fn given_up(core: &Core) -> Standing {
+    match core.standing() {
         Standing::Failed(error) => Standing::Over(error),
         _ => Standing::Over(ConnectError::GaveUp),
-    };
-    core.set_standing(standing);
-    core.with_queue(Queue::end);
+    }
 }
 
 fn call(

@@ -63,7 +63,7 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let task = self.get_mut();
-        loop {
+        for _ in 0..ROUNDS {
             task.shared.begin_work(cx);
             task.take_wishes();
             task.answer_auth(cx);
@@ -84,8 +84,14 @@ impl Future for Task {
             }
             return if task.retired { Poll::Ready(()) } else { Poll::Pending };
         }
+        // Others use the thread, too; and without a rest tokio lets no I/O through.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
+
+/// So often the task looks for something to do before it lets others have the thread.
+const ROUNDS: usize = 32;
 
 /// The runtime ends before the task does: whoever waits learns that it waits for nothing.
 impl Drop for Task {
