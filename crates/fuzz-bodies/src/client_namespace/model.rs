@@ -190,7 +190,8 @@ impl Model {
     }
 
     pub(super) fn put_out(&mut self) {
-        if matches!(self.standing, Standing::Connecting | Standing::Connected) {
+        let is_meant = !(self.left_behind && matches!(self.standing, Standing::Connecting));
+        if is_meant && matches!(self.standing, Standing::Connecting | Standing::Connected) {
             self.early.clear();
             self.ends(Standing::Inactive, ClientDisconnectReason::ServerDisconnect);
         }
