@@ -75,8 +75,8 @@ async fn who_is_dropped_while_the_server_decides_leaves_when_it_is_let_in() {
 
 #[tokio::test]
 async fn who_no_longer_wants_to_reconnect_waits_for_nothing() {
-    let builder = ClientBuilder::new(&nobody()).reconnection_delay(Duration::from_millis(50));
-    let socket = builder.build().unwrap();
+    let builder = ClientBuilder::new(&nobody()).reconnection_delay(Duration::from_secs(60));
+    let socket = builder.reconnection_delay_max(Duration::from_secs(60)).build().unwrap();
     let (pen, mut steps) = log::<&str>();
     socket.manager().on_event(move |event| match event {
         ManagerEvent::Error(_) => pen.write("error"),
@@ -263,6 +263,26 @@ async fn an_answer_that_is_waited_for_no_longer_is_the_only_thing_that_is_lost()
     peer.send_together(&["430[0]", "431[1]", "434[3]", "432[2]"]).await;
     assert_eq!(within("an answer", second).await.unwrap(), 2);
     assert_eq!(within("an answer", third).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn any_thread_may_emit_and_ask() {
+    let server = ByHand::new().await;
+    let socket = builder(&server, "/").ack_timeout(SOON).build().unwrap();
+    socket.connect();
+    let mut peer = server.join("a").await;
+    within("a connection", socket.connected()).await.unwrap();
+    let asking = std::thread::spawn(move || {
+        socket.emit("event", ()).unwrap();
+        let patient = socket.timeout(Duration::MAX).emit_with_ack::<i32>("patient", ());
+        (patient, socket.emit_with_ack::<()>("late", ()))
+    });
+    let (patient, late) = asking.join().unwrap();
+    peer.expect_all(&["42[\"event\"]", "420[\"patient\"]", "421[\"late\"]"]).await;
+    let error = within("a time-out", late).await.unwrap_err();
+    assert!(matches!(error, AcknowledgementError::TimedOut), "{error}");
+    peer.send("430[7]").await;
+    assert_eq!(within("an answer", patient).await.unwrap(), 7);
 }
 
 #[tokio::test]

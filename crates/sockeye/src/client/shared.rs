@@ -154,10 +154,13 @@ impl Shared {
         self.wake();
     }
 
-    /// Whether the connection is to be opened, and is to be closed before that.
+    /// Whether the connection is to be opened, and is to be closed before that: so is one that is
+    /// waited for, if there is to be no reconnection any more.
     pub(super) fn take_wishes(&self) -> (bool, bool) {
         let mut state = self.state.lock();
-        (std::mem::take(&mut state.wanted), std::mem::take(&mut state.unwanted))
+        let waits = state.reconnection.state() == ReconnectionState::Waiting;
+        let in_vain = waits && !state.reconnection.options().enabled;
+        (std::mem::take(&mut state.wanted), std::mem::take(&mut state.unwanted) || in_vain)
     }
 
     /// Lets the task end, unless there is something to do again.

@@ -9,7 +9,7 @@ use sockeye_proto::socket::{
     AcknowledgementId, ArgumentsError, FromArguments, OwnedArguments, ToArguments, Unanswered,
 };
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::context::EventSocket;
 use super::error::EmitError;
@@ -99,7 +99,7 @@ impl std::error::Error for AcknowledgementError {
 #[must_use = "a future does nothing unless it is awaited; the event is sent all the same"]
 pub struct AwaitAcknowledgement<S: EventSocket, T> {
     state: State<S>,
-    timeout: Option<Pin<Box<Sleep>>>,
+    timeout: Option<Timeout>,
     decoded: PhantomData<fn() -> T>,
 }
 
@@ -112,6 +112,26 @@ enum State<S> {
         socket: S,
         id: AcknowledgementId,
     },
+}
+
+/// When to wait no longer. It becomes a timer when it is first waited for: who emits need not be in a
+/// runtime.
+#[derive(Debug)]
+enum Timeout {
+    At(Instant),
+    Running(Pin<Box<Sleep>>),
+}
+
+impl Timeout {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::At(at) = self {
+            *self = Self::Running(Box::pin(sleep_until(*at)));
+        }
+        match self {
+            Self::At(_) => Poll::Pending,
+            Self::Running(sleep) => sleep.as_mut().poll(cx),
+        }
+    }
 }
 
 impl<S: EventSocket, T> AwaitAcknowledgement<S, T> {
@@ -136,7 +156,7 @@ impl<S: EventSocket, T> AwaitAcknowledgement<S, T> {
 
     /// Waits no longer than this, from now on. Without it, until the socket is disconnected.
     pub fn timeout(mut self, duration: Duration) -> Self {
-        self.timeout = Some(Box::pin(tokio::time::sleep(duration)));
+        self.timeout = Instant::now().checked_add(duration).map(Timeout::At);
         self
     }
 }
@@ -160,7 +180,7 @@ impl<S: EventSocket + Unpin, T: FromArguments> Future for AwaitAcknowledgement<S
             Poll::Ready(Err(_)) => Poll::Ready(Err(AcknowledgementError::Disconnected)),
             Poll::Pending => {
                 let Some(timeout) = &mut self.timeout else { return Poll::Pending };
-                ready!(timeout.as_mut().poll(cx));
+                ready!(timeout.poll(cx));
                 self.time_out();
                 Poll::Ready(Err(AcknowledgementError::TimedOut))
             }

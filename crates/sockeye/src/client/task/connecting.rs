@@ -142,10 +142,6 @@ impl Task {
         self.shared.wake();
     }
 
-    fn may_reconnect(&self) -> bool {
-        self.shared.with_reconnection(|reconnection| reconnection.options().enabled)
-    }
-
     fn go_on(&self, next: &Next) {
         match next {
             Next::Wait { attempt, until } => {
@@ -164,9 +160,6 @@ impl Task {
     pub(super) fn pass_deadlines(&mut self, now: Moment) {
         for core in self.shared.sockets() {
             core.pass_deadline(now);
-        }
-        if self.shared.waits_to_reconnect() && !self.may_reconnect() {
-            self.close(ClientDisconnectReason::ForcedClose);
         }
         match self.shared.with_reconnection(|reconnection| reconnection.deadline_passed(now)) {
             None => {}
