@@ -390,6 +390,7 @@ impl Shared {
     }
 
     pub(super) fn tell(&self, event: &ManagerEvent) {
+        tracing::debug!(?event, "a step of a client's connection");
         let observers = Arc::clone(&*self.observers.lock());
         for observer in observers.iter() {
             if let Err(crate::engine::Panicked(message)) = crate::engine::catch(|| observer(event))

@@ -103,7 +103,7 @@ pub enum TransportCause {
     Redirect {
         /// HTTP status.
         status: u16,
-        /// Where to.
+        /// Where to, without a query.
         location: String,
     },
     /// A WebSocket is not opened, although the answer is no error.

@@ -183,6 +183,8 @@ async fn refusal(mut response: Response) -> TransportCause {
     let status = response.status();
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     if let Some(location) = location.filter(|_| status.is_redirection()) {
+        // Its query may be that of the request, with the program's credentials.
+        let location = location.split(['?', '#']).next().unwrap_or_default();
         return TransportCause::Redirect { status: status.as_u16(), location: location.to_owned() };
     }
     let body = read(&mut response, ERROR_BYTES).await.unwrap_or_default();

@@ -59,7 +59,7 @@ async fn each_way_to_fail_has_its_cause() {
         (answer("500 Internal Server Error", "", "<html>"), "the server answered 500"),
         (answer("204 No Content", "", ""), "the server answered 204"),
         (
-            answer("302 Found", "location: https://b/\r\n", ""),
+            answer("302 Found", "location: https://b/?token=secret\r\n", ""),
             "the server answered 302 and sends to https://b/",
         ),
     ] {
