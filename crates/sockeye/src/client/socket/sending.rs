@@ -140,7 +140,7 @@ impl Core {
 
     fn emit(&self, emit: Emit<Waiter>) -> Result<(), (EmitError, Option<Waiter>)> {
         let waits = emit.waiter.is_some();
-        let has_deadline = matches!(emit.delivery, Delivery::Retried { .. });
+        let is_watched = matches!(emit.delivery, Delivery::Retried { .. });
         let mut state = self.state.lock();
         if state.machine.is_connected()
             && self.shared.queued_bytes() >= self.shared.max_buffered_bytes
@@ -163,10 +163,10 @@ impl Core {
             Err(refused) => Err((refusal(&refused.reason), refused.waiter)),
         };
         let mut shown = self.settle(state);
-        if has_deadline {
-            self.shared.wake();
-        } else {
+        if sent.is_some() && !is_watched {
             self.shared.wake_for_outbox();
+        } else {
+            self.shared.wake();
         }
         if self.shows_outgoing.load(Ordering::Relaxed) {
             shown.splice(0..0, sent);
