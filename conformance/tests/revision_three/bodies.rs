@@ -90,11 +90,13 @@ async fn empty_binary(server: Arc<Server>) -> Outcome {
     session.expect("3").await.map(drop)
 }
 
-/// The first packet has its effect.
+/// The first packet has its effect: a room of this case's own hears it, since other cases share the server.
 async fn good_and_bad(server: Arc<Server>) -> Outcome {
     let mut watcher = Session::join(&server, "EIO=3").await?;
+    watcher.send("29:420[\"join\",\"bad-behind-good\"]").await?;
+    watcher.expect("430[[\"bad-behind-good\"]]").await?;
     let mut session = Session::join(&server, "EIO=3").await?;
-    session.send("37:42[\"broadcast\",\"seen\",\"the good one\"]1:7").await?;
+    session.send("53:42[\"to-room\",\"bad-behind-good\",\"seen\",\"the good one\"]1:7").await?;
     session.expect_closed().await?;
     watcher.expect("42[\"seen\",\"the good one\"]").await.map(drop)
 }
