@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod placeholder;
+mod plain;
 mod scan;
 
 pub use decode::{Assembled, DecodeError, Decoder};

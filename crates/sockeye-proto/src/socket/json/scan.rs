@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use super::plain::plain_bytes;
+
 /// How deep arrays and objects of one argument may be nested; what a decoder can take too, with
 /// the list of arguments around them.
 pub(in crate::socket) const MAX_DEPTH: u32 = 126;
@@ -32,24 +34,21 @@ pub(in crate::socket) struct Scanner<'a> {
     bytes: &'a [u8],
     /// The offset of the next byte.
     pub(in crate::socket) at: usize,
-    /// One bit for each open bracket, the innermost lowest: set for an object.
-    objects: u128,
-    depth: u32,
 }
 
 impl<'a> Scanner<'a> {
     pub(in crate::socket) const fn new(text: &'a str) -> Self {
-        Self { bytes: text.as_bytes(), at: 0, objects: 0, depth: 0 }
+        Self { bytes: text.as_bytes(), at: 0 }
     }
 
+    #[inline(always)]
     pub(in crate::socket) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline(always)]
     pub(in crate::socket) fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
+        self.at = behind_space(self.bytes, self.at);
     }
 
     /// Steps over one value, after optional space.
@@ -63,31 +62,37 @@ impl<'a> Scanner<'a> {
     }
 
     fn nested_value(&mut self) -> Result<(), NotJson> {
+        let Self { bytes, mut at, .. } = *self;
+        let mut open = Open::default();
         loop {
-            self.space();
-            match self.peek() {
-                Some(b'"') => {
-                    self.string()?;
+            at = behind_space(bytes, at);
+            let first = *bytes.get(at).ok_or(NotJson)?;
+            at = match first {
+                b'"' => behind_string(bytes, at)?.0,
+                b'{' | b'[' => {
+                    let (inside, entered) = open.enter(bytes, at, first)?;
+                    at = inside;
+                    if entered {
+                        continue;
+                    }
+                    at
                 }
-                Some(b'{') if self.open(1)? => continue,
-                Some(b'[') if self.open(0)? => continue,
-                Some(b'{' | b'[') => {}
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                _ => self.literal()?,
-            }
-            if self.depth == 0 || self.close_until_next()? {
-                return Ok(());
+                b'-' | b'0'..=b'9' => behind_number(bytes, at)?,
+                _ => behind_literal(bytes, at)?,
+            };
+            match open.leave_until_next(bytes, at)? {
+                (behind, true) => {
+                    self.at = behind;
+                    return Ok(());
+                }
+                (next, false) => at = next,
             }
         }
     }
 
     /// Steps over `expected`, after optional space.
     pub(in crate::socket) fn expect(&mut self, expected: u8) -> Result<(), NotJson> {
-        self.space();
-        if self.peek() != Some(expected) {
-            return Err(NotJson);
-        }
-        self.at += 1;
+        self.at = behind(self.bytes, self.at, expected)?;
         Ok(())
     }
 
@@ -120,167 +125,177 @@ impl<'a> Scanner<'a> {
         self.at == self.bytes.len()
     }
 
-    /// Enters an array or object; `false` if it was empty and is already left.
-    fn open(&mut self, object: u128) -> Result<bool, NotJson> {
-        if self.depth == MAX_DEPTH {
-            return Err(NotJson);
-        }
-        self.at += 1;
-        self.space();
-        let closing = if object == 1 { b'}' } else { b']' };
-        if self.peek() == Some(closing) {
-            self.at += 1;
-            return Ok(false);
-        }
-        self.objects = self.objects << 1 | object;
-        self.depth += 1;
-        if object == 1 {
-            self.key()?;
-        }
-        Ok(true)
-    }
-
-    /// After a value: leaves what ends here. `true` when the outermost value is complete,
-    /// `false` when another value follows.
-    fn close_until_next(&mut self) -> Result<bool, NotJson> {
-        while self.depth > 0 {
-            self.space();
-            let in_object = self.objects & 1 == 1;
-            match self.peek() {
-                Some(b',') => {
-                    self.at += 1;
-                    if in_object {
-                        self.key()?;
-                    }
-                    return Ok(false);
-                }
-                Some(b'}') if in_object => self.close(),
-                Some(b']') if !in_object => self.close(),
-                _ => return Err(NotJson),
-            }
-        }
-        Ok(true)
-    }
-
-    const fn close(&mut self) {
-        self.at += 1;
-        self.objects >>= 1;
-        self.depth -= 1;
-    }
-
-    fn key(&mut self) -> Result<(), NotJson> {
-        self.space();
-        if self.peek() != Some(b'"') {
-            return Err(NotJson);
-        }
-        self.string()?;
-        self.expect(b':')
-    }
-
     /// Steps over a string; the scanner stands at its opening quote. Whether it has escapes.
     #[inline]
     pub(in crate::socket) fn string(&mut self) -> Result<bool, NotJson> {
-        self.at += 1;
-        let mut escaped = false;
-        loop {
-            match self.next_special()? {
-                b'"' => return Ok(escaped),
-                b'\\' => self.escape()?,
-                _ => return Err(NotJson),
-            }
-            escaped = true;
-        }
-    }
-
-    /// Steps over plain characters of a string, and over the byte behind them: a quote, a
-    /// backslash, or a control character.
-    #[inline]
-    fn next_special(&mut self) -> Result<u8, NotJson> {
-        let rest = self.bytes.get(self.at..).ok_or(NotJson)?;
-        let (words, tail) = rest.as_chunks();
-        for word in words {
-            let special = specials(u64::from_le_bytes(*word));
-            if special != 0 {
-                let index = special.trailing_zeros() as usize / 8;
-                self.at += index + 1;
-                return Ok(word[index]);
-            }
-            self.at += word.len();
-        }
-        let index = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        self.at += index.ok_or(NotJson)? + 1;
-        tail.get(index.unwrap_or_default()).copied().ok_or(NotJson)
-    }
-
-    fn escape(&mut self) -> Result<(), NotJson> {
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                let digits = self.bytes.get(self.at + 1..self.at + 5).ok_or(NotJson)?;
-                if !digits.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(NotJson);
-                }
-                self.at += 5;
-            }
-            _ => return Err(NotJson),
-        }
-        Ok(())
-    }
-
-    fn number(&mut self) -> Result<(), NotJson> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), NotJson> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start { Err(NotJson) } else { Ok(()) }
-    }
-
-    fn literal(&mut self) -> Result<(), NotJson> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        for literal in [&b"true"[..], b"false", b"null"] {
-            if rest.starts_with(literal) {
-                self.at += literal.len();
-                return Ok(());
-            }
-        }
-        Err(NotJson)
+        let (behind, escaped) = behind_string(self.bytes, self.at)?;
+        self.at = behind;
+        Ok(escaped)
     }
 }
 
-/// Marks the lowest byte of eight that is a quote, a backslash or a control character, by its
-/// highest bit. Bits above that one mean nothing.
-const fn specials(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    const fn below(word: u64, limit: u64) -> u64 {
-        word.wrapping_sub(ONES * limit) & !word
+/// The arrays and objects that a value is in.
+#[derive(Default)]
+struct Open {
+    /// One bit for each open bracket, the innermost lowest: set for an object.
+    objects: u128,
+    depth: u32,
+}
+
+impl Open {
+    /// Enters the array or object whose bracket stands at `at`, up to its first value; `false` if it
+    /// was empty and is already left.
+    #[inline(always)]
+    fn enter(&mut self, bytes: &[u8], at: usize, bracket: u8) -> Result<(usize, bool), NotJson> {
+        if self.depth == MAX_DEPTH {
+            return Err(NotJson);
+        }
+        let object = bracket == b'{';
+        let at = behind_space(bytes, at + 1);
+        if bytes.get(at) == Some(if object { &b'}' } else { &b']' }) {
+            return Ok((at + 1, false));
+        }
+        self.objects = self.objects << 1 | u128::from(object);
+        self.depth += 1;
+        let at = if object { behind_key(bytes, at)? } else { at };
+        Ok((at, true))
     }
-    let quote = below(word ^ (ONES * b'"' as u64), 1);
-    let backslash = below(word ^ (ONES * b'\\' as u64), 1);
-    (quote | backslash | below(word, 0x20)) & HIGH
+
+    /// After a value: leaves what ends here. `true` when the outermost value is complete, `false`
+    /// when another value follows.
+    #[inline(always)]
+    fn leave_until_next(&mut self, bytes: &[u8], at: usize) -> Result<(usize, bool), NotJson> {
+        let mut at = at;
+        while self.depth > 0 {
+            at = behind_space(bytes, at);
+            let in_object = self.objects & 1 == 1;
+            match bytes.get(at) {
+                Some(b',') if in_object => return Ok((behind_key(bytes, at + 1)?, false)),
+                Some(b',') => return Ok((at + 1, false)),
+                Some(b'}') if in_object => {}
+                Some(b']') if !in_object => {}
+                _ => return Err(NotJson),
+            }
+            at += 1;
+            self.objects >>= 1;
+            self.depth -= 1;
+        }
+        Ok((at, true))
+    }
+}
+
+// Where something ends that begins at a place: positions go from one to the next in registers, for
+// which reason most of these are inlined into the one loop.
+
+#[inline(always)]
+fn behind_space(bytes: &[u8], at: usize) -> usize {
+    let mut at = at;
+    // Nearly always there is none, and one comparison tells.
+    while bytes.get(at).is_some_and(|byte| *byte <= b' ' && is_space(*byte)) {
+        at += 1;
+    }
+    at
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+#[inline(always)]
+fn behind(bytes: &[u8], at: usize, expected: u8) -> Result<usize, NotJson> {
+    let at = behind_space(bytes, at);
+    if bytes.get(at) == Some(&expected) { Ok(at + 1) } else { Err(NotJson) }
+}
+
+/// Behind an object's key and its colon.
+#[inline(always)]
+fn behind_key(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    let at = behind_space(bytes, at);
+    if bytes.get(at) != Some(&b'"') {
+        return Err(NotJson);
+    }
+    let (at, _) = behind_string(bytes, at)?;
+    behind(bytes, at, b':')
+}
+
+/// Behind the string whose opening quote stands at `at`, and whether it has escapes.
+#[inline(always)]
+fn behind_string(bytes: &[u8], at: usize) -> Result<(usize, bool), NotJson> {
+    let start = at + 1;
+    let at = start + plain_bytes(bytes.get(start..).unwrap_or_default());
+    if bytes.get(at) == Some(&b'"') {
+        return Ok((at + 1, false));
+    }
+    Ok((behind_escaped_string(bytes, at)?, true))
+}
+
+/// Behind a string, the plain beginning of which ends at `at`.
+#[inline(never)]
+fn behind_escaped_string(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    let mut at = at;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = behind_escape(bytes, at + 1)?,
+            _ => return Err(NotJson),
+        }
+        at += plain_bytes(bytes.get(at..).unwrap_or_default());
+    }
+}
+
+fn behind_escape(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    match bytes.get(at) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 1),
+        Some(b'u') => {
+            let digits = bytes.get(at + 1..at + 5).ok_or(NotJson)?;
+            if digits.iter().all(u8::is_ascii_hexdigit) { Ok(at + 5) } else { Err(NotJson) }
+        }
+        _ => Err(NotJson),
+    }
+}
+
+#[inline(always)]
+fn behind_number(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    let at = if bytes.get(at) == Some(&b'-') { at + 1 } else { at };
+    let at = match bytes.get(at) {
+        Some(b'0') => at + 1,
+        _ => behind_digits(bytes, at)?,
+    };
+    match bytes.get(at) {
+        Some(b'.' | b'e' | b'E') => behind_fraction(bytes, at),
+        _ => Ok(at),
+    }
+}
+
+#[inline(never)]
+fn behind_fraction(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    let mut at = at;
+    if bytes.get(at) == Some(&b'.') {
+        at = behind_digits(bytes, at + 1)?;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = behind_digits(bytes, at + 1 + usize::from(signed))?;
+    }
+    Ok(at)
+}
+
+#[inline(always)]
+fn behind_digits(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    let mut end = at;
+    while bytes.get(end).is_some_and(u8::is_ascii_digit) {
+        end += 1;
+    }
+    if end == at { Err(NotJson) } else { Ok(end) }
+}
+
+#[inline(always)]
+fn behind_literal(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+        Some(b"true" | b"null") => Ok(at + 4),
+        Some(b"fals") if bytes.get(at + 4) == Some(&b'e') => Ok(at + 5),
+        _ => Err(NotJson),
+    }
 }
 
 #[cfg(test)]
@@ -344,21 +359,6 @@ mod tests {
         ] {
             let expected = serde_json::from_str::<serde_json::Value>(text).is_ok();
             assert_eq!(is_json(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn specials_are_found_at_every_place_among_all_bytes() {
-        for plain in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0x9f, 0xa2, 0xdc, 0xff] {
-            assert_eq!(specials(u64::from_le_bytes([plain; 8])), 0, "{plain}");
-            for special in [0, 1, 0x1f, b'\n', b'"', b'\\'] {
-                for place in 0..8 {
-                    let mut bytes = [plain; 8];
-                    bytes[place] = special;
-                    let found = specials(u64::from_le_bytes(bytes)).trailing_zeros() as usize / 8;
-                    assert_eq!(found, place);
-                }
-            }
         }
     }
 
