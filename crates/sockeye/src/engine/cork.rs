@@ -4,10 +4,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::session::Session;
 
+/// Sessions of one batch that are remembered without an allocation: most answer who asked.
+type Held = SmallVec<[Arc<Session>; 4]>;
+
 thread_local! {
-    static CORK: RefCell<Option<Vec<Arc<Session>>>> = const { RefCell::new(None) };
+    static CORK: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
 /// Holds back writes of this thread until it is dropped. One inside another does nothing.

@@ -16,6 +16,7 @@ use super::application::Application;
 use super::cork::Cork;
 use super::deflate::{self, LentInflater};
 use super::io::{Reader, Stream, linger};
+use super::outbox::Outbox;
 use super::scratch;
 use super::session::{Link, Post, Session};
 use super::trace;
@@ -139,13 +140,14 @@ impl<A: Application> Driver<A> {
         let ready = ready && self.session.takes_more(&mut state);
         let post = if ready { state.take_post() } else { None };
         let candidate = state.candidate.as_mut().and_then(|candidate| candidate.take_reader());
+        let websocket = self.websocket.as_ref();
         let unwanted =
-            self.websocket.take_if(|websocket| !state.reads(websocket.link, websocket.serial));
-        let last_words = unwanted.as_ref().map(|_| std::mem::take(&mut state.last_words));
+            websocket.is_some_and(|websocket| !state.reads(websocket.link, websocket.serial));
+        let last_words = unwanted.then(|| std::mem::take(&mut state.last_words));
         let serial = state.candidates;
         drop(state);
-        if let Some((websocket, last_words)) = unwanted.zip(last_words) {
-            tokio::spawn(linger(websocket.reader, last_words));
+        if let Some(last_words) = last_words {
+            self.let_go(last_words);
         }
         if let Some(Post::Arrived { body, octets, done }) = post {
             self.session.shared().counters.received(0, body.len());
@@ -161,6 +163,13 @@ impl<A: Application> Driver<A> {
                 WebSocket::new(reader, LinkName::Candidate, serial, deflate.as_ref());
             websocket.rest = early;
             self.websocket = Some(websocket);
+        }
+    }
+
+    /// Has a WebSocket say its last words, and reads it no more.
+    fn let_go(&mut self, last_words: Outbox) {
+        if let Some(websocket) = self.websocket.take() {
+            tokio::spawn(linger(websocket.reader, last_words));
         }
     }
 
@@ -305,8 +314,7 @@ impl<A: Application> Driver<A> {
         }
         let mut state = session.lock();
         let end = state.take_end();
-        let released = state.is_released();
-        let last_words = released.then(|| std::mem::take(&mut state.last_words));
+        let last_words = state.is_released().then(|| std::mem::take(&mut state.last_words));
         drop(state);
         if let Some((reason, detail)) = end {
             let _cork = Cork::new();
@@ -314,12 +322,12 @@ impl<A: Application> Driver<A> {
             trace::ended(reason, detail);
             application.ended(session, cx, reason, detail);
         }
-        if let Some((websocket, last_words)) = websocket.take_if(|_| released).zip(last_words)
-            && let Reader::Foreign(_) = websocket.reader
-        {
-            tokio::spawn(linger(websocket.reader, last_words));
+        let Some(last_words) = last_words else { return false };
+        if websocket.as_mut().and_then(WebSocket::foreign).is_some() {
+            self.let_go(last_words);
         }
-        released
+        self.websocket = None;
+        true
     }
 }
 
