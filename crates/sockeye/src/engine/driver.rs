@@ -97,7 +97,7 @@ impl<A: Application> Future for Driver<A> {
 impl<A: Application> Driver<A> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.session.driver().register(cx.waker());
-        let cork = Cork::new();
+        let cork = Cork::of_driver(&self.session);
         let Self { session, application, .. } = self;
         application.poll(session, cx);
         self.take_work(cx);
@@ -317,7 +317,7 @@ impl<A: Application> Driver<A> {
         let last_words = state.is_released().then(|| std::mem::take(&mut state.last_words));
         drop(state);
         if let Some((reason, detail)) = end {
-            let _cork = Cork::new();
+            let _cork = Cork::of_driver(session);
             *ended = true;
             trace::ended(reason, detail);
             application.ended(session, cx, reason, detail);

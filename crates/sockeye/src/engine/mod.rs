@@ -23,6 +23,7 @@ mod cors;
 mod counters;
 mod deflate;
 mod driver;
+mod fan_out;
 mod handshake;
 mod hooks;
 mod id;
@@ -70,6 +71,8 @@ pub(crate) use clock::system_milliseconds;
 pub(crate) use coding::Coding;
 #[cfg(feature = "server")]
 pub(crate) use compression::compress_for_keeps;
+#[cfg(feature = "server")]
+pub(crate) use cork::Cork;
 #[cfg(feature = "server")]
 pub(crate) use counters::Counters;
 #[cfg(feature = "server")]

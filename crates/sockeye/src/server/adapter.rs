@@ -5,7 +5,7 @@ use super::namespace::Namespace;
 use super::outgoing::OutgoingEvent;
 use super::remote::RemoteSocket;
 use super::rooms::Target;
-use crate::engine::Delivery;
+use crate::engine::{Cork, Delivery};
 use crate::event::Work;
 
 /// Where broadcasts and changes of rooms go: to this process, or to a cluster as well.
@@ -65,6 +65,7 @@ impl Adapter for InMemoryAdapter {
         flags: Flags,
     ) {
         let watched = namespace.is_watched();
+        let cork = Cork::of_broadcast();
         let mut deliveries = Deliveries::default();
         namespace.rooms().for_each_receiver(target, |socket| {
             if watched || socket.listens() {
@@ -73,6 +74,7 @@ impl Adapter for InMemoryAdapter {
             // One who is gone, or too slow, has been told so; the others are not concerned.
             deliveries.note(&socket.deliver(event, flags.delivery));
         });
+        drop(cork);
         namespace.counters().delivered(&deliveries);
     }
 

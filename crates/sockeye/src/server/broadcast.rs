@@ -11,7 +11,7 @@ use super::outgoing::OutgoingEvent;
 use super::remote::RemoteSocket;
 use super::rooms::{RoomNames, Target};
 use super::socket::Socket;
-use crate::engine::Delivery;
+use crate::engine::{Cork, Delivery};
 use crate::event::EmitError;
 
 /// Sockets to which something will be done: those in some rooms, but not in others (S-052).
@@ -186,6 +186,7 @@ impl AcknowledgedBroadcast {
     ) -> Result<Vec<AwaitAcknowledgement<T>>, EmitError> {
         let Self { operator, timeout } = self;
         let mut asked = Vec::new();
+        let _cork = Cork::of_broadcast();
         for namespace in operator.namespace.family() {
             let id = namespace.next_acknowledgement_id();
             let event = OutgoingEvent::new(namespace.encode_event(event, Some(id), arguments)?);

@@ -303,15 +303,13 @@ impl Session {
         self.state.lock()
     }
 
-    /// Writes now, or at the end of the batch that this thread is working through.
+    /// Writes now, or when the work is done during which this thread holds back.
     fn flush_or_hold(self: &Arc<Self>, state: &mut State) {
         if state.corked {
             return;
         }
-        if cork::is_corked() {
-            state.corked = true;
-            cork::hold(self);
-        } else {
+        state.corked = cork::hold(self);
+        if !state.corked {
             self.flush(state);
         }
     }

@@ -1,0 +1,121 @@
+//! Writing what was emitted to many sessions at once: soon, by a task, a part at a time.
+//!
+//! A write costs the system several microseconds, whatever is in it. So what goes to many waits
+//! until everything that is ready on the thread has been worked through, and what else was emitted to
+//! the same sessions goes with it. Between two parts others have their turn: a client that joins need
+//! not wait until thousands have been written to. Where the runtime has several workers, a long list
+//! is split among them.
+//!
+//! Never delays what goes to few, and never loses what waits: if the task is dropped, it is written
+//! there and then.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::yield_now;
+
+use super::session::Session;
+
+/// Fewer sessions than this are written to at once.
+const MANY: usize = 8;
+/// How many are written to before others have their turn: well below a millisecond.
+const PART: usize = 128;
+
+thread_local! {
+    /// What this thread's next task will write.
+    static NEXT: RefCell<Option<Arc<Batch>>> = const { RefCell::new(None) };
+}
+
+/// Sessions that wait to be written to; `None` once the task has taken them.
+type Batch = Mutex<Option<Vec<Arc<Session>>>>;
+
+/// Has these sessions, which were held back, written to.
+pub(super) fn write(sessions: impl IntoIterator<Item = Arc<Session>> + AsRef<[Arc<Session>]>) {
+    let runtime = match sessions.as_ref() {
+        [] => return,
+        few if few.len() < MANY => None,
+        _ => Handle::try_current().ok(),
+    };
+    match runtime {
+        None => sessions.into_iter().for_each(|session| session.uncork()),
+        Some(runtime) => NEXT.with_borrow_mut(|next| join_next(next, sessions, &runtime)),
+    }
+}
+
+/// Adds sessions to the batch that is not written yet, or begins one.
+fn join_next(
+    next: &mut Option<Arc<Batch>>,
+    sessions: impl IntoIterator<Item = Arc<Session>>,
+    runtime: &Handle,
+) {
+    if let Some(batch) = next
+        && let Some(waiting) = batch.lock().as_mut()
+    {
+        waiting.extend(sessions);
+        return;
+    }
+    let batch = Arc::new(Mutex::new(Some(sessions.into_iter().collect())));
+    *next = Some(Arc::clone(&batch));
+    let workers = match runtime.runtime_flavor() {
+        RuntimeFlavor::CurrentThread => None,
+        _ => Some(runtime.metrics().num_workers()),
+    };
+    runtime.spawn(Writing { batch, workers }.run());
+}
+
+/// The task that writes a batch.
+struct Writing {
+    batch: Arc<Batch>,
+    /// Threads among which it can be split, where each runs the newest task first.
+    workers: Option<usize>,
+}
+
+impl Writing {
+    async fn run(self) {
+        if self.workers.is_some() {
+            yield_now().await;
+        }
+        let mut rest = self.take();
+        let share = rest.0.len().div_ceil(self.workers.unwrap_or(1)).max(PART);
+        while rest.0.len() > share {
+            let share = Waiting(rest.0.split_off(rest.0.len() - share));
+            tokio::spawn(share.write());
+        }
+        rest.write().await;
+    }
+
+    fn take(&self) -> Waiting {
+        Waiting(self.batch.lock().take().unwrap_or_default())
+    }
+}
+
+/// The runtime ends before the task has run.
+impl Drop for Writing {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+/// Sessions that are still to be written to.
+struct Waiting(Vec<Arc<Session>>);
+
+impl Waiting {
+    async fn write(mut self) {
+        loop {
+            let part = self.0.len().saturating_sub(PART);
+            self.0.drain(part..).for_each(|session| session.uncork());
+            if self.0.is_empty() {
+                return;
+            }
+            yield_now().await;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|session| session.uncork());
+    }
+}
