@@ -79,7 +79,7 @@ def run_client(name, scenario, peer, args, server, env, a, timeout=120):
         cmd, cwd=env.pop("HERE"), env=dict(os.environ, **env), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    samples = Samples(p.pid, server.p.pid, {a.server_cpu, a.client_cpu})
+    samples = Samples(p.pid, server.p.pid, {int(x) for x in f"{a.server_cpu},{a.client_cpu}".split(",")})
     samples.start()
     try:
         out, err = p.communicate(timeout=timeout)
