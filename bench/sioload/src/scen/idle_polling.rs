@@ -1,11 +1,16 @@
 //! `idle-polling`: what long-polling clients cost the server while a poll of theirs is open, between two
 //! polls, and between two polls without a connection.
+//!
+//! One more client, over WebSocket, says something all the time: an allocator that gives memory back
+//! only when it is called has the occasion to.
 use super::drive::{close_all, connect_all, idle_for};
 use super::payload::odd;
 use super::{Env, MS, SEC, head, tail};
 use crate::net::{App, Mode, Net};
 use crate::sys::now_ns;
 use crate::{Opts, die, proc};
+
+const STIR: &str = "42[\"echo\",\"is anybody there\"]";
 
 /// Everybody must get each tick once.
 #[derive(Default)]
@@ -17,6 +22,9 @@ struct Ticks {
 
 impl App for Ticks {
     fn on_text(&mut self, io: &mut Net, s: u32, d: &[u8], _now: u64) {
+        if s == 0 && d == STIR.as_bytes() {
+            return;
+        }
         if d != format!("42[\"bcast\",\"tick {}\"]", self.number).as_bytes() {
             return odd(io, "unexpected packet", d);
         }
@@ -43,6 +51,14 @@ impl Ticks {
         }
         self.missing == 0
     }
+
+    fn settle(&mut self, net: &mut Net, ns: u64) {
+        let end = now_ns() + ns;
+        while now_ns() < end {
+            net.send_str(0, STIR);
+            idle_for(net, self, 10 * MS);
+        }
+    }
 }
 
 pub fn idle_polling(o: &Opts, e: &Env, net: &mut Net) -> bool {
@@ -54,20 +70,22 @@ pub fn idle_polling(o: &Opts, e: &Env, net: &mut Net) -> bool {
     let mut a = Ticks::default();
     let mut j = head(e);
     j.u("conns", n);
-    // A first one, which also broadcasts once: what a server sets up lazily is not charged to the rest.
-    let mut ok = connect_all(net, &mut a, Mode::Polling, 1, 1, None);
-    a.seen = vec![0; 1];
+    // A first one beside the one that talks, and a broadcast: what a server sets up lazily is not
+    // charged to the rest.
+    let mut ok = connect_all(net, &mut a, Mode::Ws, 1, 1, None);
+    ok &= ok && connect_all(net, &mut a, Mode::Polling, 1, 1, None);
+    a.seen = vec![0; 2];
     ok &= ok && a.tick(net);
-    idle_for(net, &mut a, 300 * MS);
+    a.settle(net, 300 * MS);
     let rss0 = proc::rss_kb(e.pid);
     ok &= ok && connect_all(net, &mut a, Mode::Polling, n, e.conc, None);
     if !ok {
         close_all(net, &mut a, false);
         return tail(j, net, false);
     }
-    a.seen.resize(n as usize + 1, 0);
+    a.seen.resize(n as usize + 2, 0);
     let mut measure = |net: &mut Net, a: &mut Ticks, key: &str| {
-        idle_for(net, a, settle);
+        a.settle(net, settle);
         let rss = proc::rss_kb(e.pid);
         j.f(key, (rss as f64 - rss0 as f64) * 1024.0 / n as f64);
     };
@@ -75,12 +93,12 @@ pub fn idle_polling(o: &Opts, e: &Env, net: &mut Net) -> bool {
     net.hold_polls = true;
     ok &= a.tick(net);
     measure(net, &mut a, "rss_between_b");
-    for s in 0..=n as u32 {
+    for s in 1..=n as u32 + 1 {
         net.leave_polls(s);
     }
     measure(net, &mut a, "rss_no_connection_b");
     net.hold_polls = false;
-    for s in 0..=n as u32 {
+    for s in 1..=n as u32 + 1 {
         net.resume_poll(s);
         if s % 64 == 63 {
             net.poll(&mut a, MS);
@@ -89,11 +107,21 @@ pub fn idle_polling(o: &Opts, e: &Env, net: &mut Net) -> bool {
     idle_for(net, &mut a, 500 * MS);
     ok &= a.tick(net);
     let live = net.live;
-    if live != n + 1 {
-        net.error(format!("{live} of {} clients still there", n + 1));
+    if live != n + 2 {
+        net.error(format!("{live} of {} clients still there", n + 2));
+    }
+    for s in 1..=n as u32 + 1 {
+        net.close_clean(s);
+        if s % 64 == 63 {
+            net.poll(&mut a, MS);
+        }
+    }
+    measure(net, &mut a, "rss_per_conn_closed_b");
+    if net.live != 1 {
+        let left = net.live - 1;
+        net.error(format!("{left} sessions were not closed by the server"));
     }
     close_all(net, &mut a, true);
-    measure(net, &mut a, "rss_per_conn_closed_b");
     j.u("rss_before_kb", rss0);
     j.u("rss_closed_kb", proc::rss_kb(e.pid));
     tail(j, net, ok)
