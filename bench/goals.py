@@ -86,6 +86,19 @@ def everywhere(results, rule, sc):
     return Verdict(sc, rule["peer"], key, limit, reached, decide(x, rule["times"]))
 
 
+def limits(results, goals):
+    """What at most is wanted, in the figure's unit: {(scenario, figure): {peer: limit}}."""
+    out = {}
+    for goal in goals["goals"]:
+        sc, key = goal["scenario"], goal["figure"]
+        for peer in goals["peers"]:
+            of = peer if "of" in goal else results.floor(sc)
+            x = results.get(sc, of, goal.get("of", key))
+            limit = goal["most"] if "most" in goal else x and x * goal["times"]
+            out.setdefault((sc, key), {})[peer] = limit
+    return out
+
+
 def table(results, all_verdicts):
     counts = [sum(v.verdict == x for v in all_verdicts) for x in ("met", "missed")]
     out = [

@@ -409,10 +409,10 @@ def write_results(results, scens, peers, calib, began, out, a):
     with open(os.path.join(out, "table.md"), "w") as f:
         f.write(text)
     foot = f"{a.rounds} round(s), median and range, {time.strftime('%Y-%m-%d')}"
-    plot.write(results, scens, title, foot, out)
+    limits = goals.limits(results, goal)
+    plot.write(results, scens, title, foot, out, limits)
     if a.docs:
-        only = {(x["scenario"], x["figure"]) for x in goal["goals"]}
-        plot.write(results, scens, title, foot, DOCS, only)
+        plot.write(results, scens, title, foot, DOCS, limits, only_goals=True)
     return text
 
 

@@ -137,10 +137,25 @@ class Files(unittest.TestCase):
         r = echo(run(1.2), run(1.4), run(1.3))
         r.rows["echo16", "floor-epoll"] = [run(1.0, errors=1)]
         rows = plot.rows(r, "echo16", "srv_cpu_s_per_M")
+        rows = [(*row, 1.3 if row[0] == "sockeye" else None) for row in rows]
         svg = plot.bars("a < b & c", FIGURES["srv_cpu_s_per_M"], rows, "3 rounds")
         text = xml.dom.minidom.parseString(svg).documentElement.toxml()
         for word in ("sockeye", "floor-tokio", "floor-epoll", "1.30 µs", "refused", "less is better"):
             self.assertIn(word, text)
+        self.assertEqual(text.count('class="goal"'), 1)  # the floors have none
+
+    def test_what_fell_behind_has_no_bar(self):
+        paced = dict(rate=1000, msgs_s=900, p99_us=100, late_p99_us=1)
+        r = results({("echohalf", "sockeye"): [run(1.0, **paced)]})
+        row = plot.row(r, "echohalf", "p99_us", "sockeye")
+        self.assertIsNone(row[1])
+        self.assertIn("did not keep up", row[4])
+
+    def test_a_goal_line_is_in_the_unit_of_the_figure(self):
+        r = echo(run(1.2), floor=(0.5,))
+        limits = goals.limits(r, goals.read())
+        self.assertAlmostEqual(limits["echo16", "srv_cpu_s_per_M"]["sockeye"], 0.65)
+        self.assertEqual(limits["idle19k", "rss_per_conn_b"], {"sockeye": 3000})
 
     def test_ticks_are_few_and_within(self):
         for top in (0.003, 0.6, 1, 7.3, 19.4, 99, 101, 35_000, 12_345_678):
