@@ -14,7 +14,7 @@ class Scenario(NamedTuple):
 
 # {s} and {w} are the measured seconds and the warm-up; {half}: see `half_load` in runner.py.
 T = " --secs {s} --warmup {w}"
-ALL, QUICK, FULL = "smoke quick full", "quick full", "full"
+ALL, QUICK, FULL, SMOKE = "smoke quick full", "quick full", "full", "smoke full"
 
 
 def echo(what, args, groups, verb="echo", **more):
@@ -40,17 +40,24 @@ SCEN = {
     "echo16k": echo("16 KiB text, 50 x 8", "--conns 50 --inflight 8 --size 16384", QUICK),
     "echo16kw1": echo("16 KiB text, 50 x 1", "--conns 50 --inflight 1 --size 16384", FULL),
     "echo16kw40": echo("16 KiB text, 50 x 40", "--conns 50 --inflight 40 --size 16384", FULL),
-    "echobin16": echo("16 B binary, 100 x 8", "--conns 100 --inflight 8 --kind bin", FULL),
-    "echobin": echo(
-        "1 KiB binary, 100 x 8", "--conns 100 --inflight 8 --size 1024 --kind bin", QUICK
-    ),
-    "echobin16k": echo(
-        "16 KiB binary, 50 x 8", "--conns 50 --inflight 8 --size 16384 --kind bin", FULL
-    ),
+    # echobin16, echobin16w1, ... echobin (1 KiB), ... echobin16kw40
+    **{
+        f"echobin{name}{'' if inflight == 8 else f'w{inflight}'}": echo(
+            f"{what} binary, {conns} x {inflight}",
+            f"--conns {conns} --inflight {inflight} --size {size} --kind bin",
+            FULL,
+        )
+        for name, what, size, conns in (
+            ("16", "16 B", 16, 100),
+            ("", "1 KiB", 1024, 100),
+            ("16k", "16 KiB", 16384, 50),
+        )
+        for inflight in (8, 1, 40)
+    },
     "echojson": echo(
         "1 KiB of JSON objects, relayed, 100 x 8",
         "--conns 100 --inflight 8 --size 1024 --kind json",
-        QUICK,
+        FULL,
     ),
     "echovalue": echo(
         "1 KiB of JSON objects, decoded into a tree of values and encoded again, 100 x 8",
@@ -71,7 +78,7 @@ SCEN = {
         "16 B text at {half} messages/s (open loop), half of what the floor carried with nothing to"
         " gather, 100 connections",
         "--conns 100 --rate {half}",
-        ALL,
+        SMOKE,
     )._replace(kind="latency"),
     "ack16": echo("16 B text, 100 x 8", "--conns 100 --inflight 8", QUICK, "ack"),
     "ack1k": echo("1 KiB text, 100 x 8", "--conns 100 --inflight 8 --size 1024", FULL, "ack"),
@@ -82,7 +89,7 @@ SCEN = {
     "bcast1kw1": fan(
         "64 B to 1000 connections, one by one: nothing to coalesce",
         "--conns 1000 --inflight 1",
-        QUICK,
+        FULL,
     ),
     # bcast1k-100, bcast1k-100x8, bcast1k-1k, ... bcast8k-1kx8
     **{
@@ -129,7 +136,7 @@ SCEN = {
         "connect, polling then upgrade, {m} per round, 64 at once",
         "connect",
         "connect --mode upgrade --conns {m} --rounds {r} --settle-ms {settle}",
-        QUICK,
+        FULL,
         "upgrade",
     ),
     **{
@@ -142,7 +149,7 @@ SCEN = {
             env={"PING_INTERVAL": "{p}", "PING_TIMEOUT": "60000"},
         )
         for name, conns, groups in (
-            ("idle1k", "1000", "smoke full"),
+            ("idle1k", "1000", SMOKE),
             ("idle", "10000", QUICK),
             ("idle19k", "19500", FULL),
         )
@@ -151,7 +158,7 @@ SCEN = {
         "idle, {l} long-polling clients: during a poll, between two, and without a connection",
         "idle-polling",
         "idle-polling --conns {l} --conc 128 --settle-ms {quiet}",
-        ALL,
+        SMOKE,
         "polling",
         {"PING_INTERVAL": "120000", "PING_TIMEOUT": "60000"},
     ),
@@ -165,7 +172,7 @@ SCEN = {
         "one of 1001 receivers does not read while {mb1k} MiB are broadcast (4 KiB messages)",
         "slow",
         "slow --conns 1000 --slow 1 --size 4096 --total-mb {mb1k}",
-        QUICK,
+        FULL,
     ),
 }
 # The other side: what a client costs. {c} connections of one process, {b} seconds of heartbeats,
@@ -213,16 +220,16 @@ SIZES = {
         k=8000, l=2000, quiet=2000, rounds=2,
     ),
     "full": dict(
-        s=2.5, w=1.2, n=2000, m=1000, r=5, settle=1000, p=5000, h=20, mb=64, mb1k=16, c=1000, b=10,
-        k=8000, l=5000, quiet=4000, rounds=5,
+        s=2.5, w=1.2, n=2000, m=1000, r=5, settle=1000, p=5000, h=10, mb=64, mb1k=16, c=1000, b=10,
+        k=8000, l=5000, quiet=4000, rounds=3,
     ),
 }  # fmt: skip
 # Seconds that a run takes, about, for the estimate at the start.
-PER_RUN = {"smoke": 1.8, "quick": 3.6, "full": 6.0}
+PER_RUN = {"smoke": 1.8, "quick": 2.9, "full": 4.8}
 EXTRA = {
-    "idle1k": {"smoke": 4, "quick": 14, "full": 34},
-    "idle": {"quick": 18, "full": 40},
-    "idle19k": {"quick": 22, "full": 48},
+    "idle1k": {"smoke": 4, "quick": 13, "full": 24},
+    "idle": {"quick": 14, "full": 26},
+    "idle19k": {"quick": 17, "full": 30},
     "idlepoll": {"smoke": 2, "quick": 10, "full": 20},
     "slow": {"quick": 4, "full": 12},
     "slow1k": {"quick": 6, "full": 24},
