@@ -14,7 +14,7 @@ import sys
 from runner import BUILD, HERE, SIOLOAD, Server, raise_nofile
 from scenarios import SCEN, SIZES
 
-SIZE = SIZES["quick"] | {"s": 0, "w": 0, "half": 50_000}
+SIZE = SIZES["quick"] | {"s": 0, "w": 0, "half": 50_000, "half_of": ""}
 
 
 def args_of(work):

@@ -2,7 +2,6 @@
 """Runs the benchmark: peers x scenarios x rounds, interleaved, and writes markdown tables."""
 
 import argparse
-import ctypes
 import json
 import os
 import resource
@@ -14,7 +13,7 @@ import time
 
 import goals
 import plot
-from clients import run_client
+from clients import run_client, small_pages
 from figures import Results, cost_key, refusal
 from scenarios import EXTRA, PER_RUN, SCEN, SIZES, is_client
 from table import Table, num
@@ -29,11 +28,6 @@ TRANSPORTS = ("ws", "polling", "upgrade")
 
 def log(*a):
     print(*a, file=sys.stderr, flush=True)
-
-
-def small_pages():
-    """In the server to be: no 2 MB pages, a few of which would hide what a thousand connections take."""
-    ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
 
 
 class Server:
@@ -226,7 +220,7 @@ def options():
     a.size = dict(SIZES[a.mode])
     if a.secs:
         a.size["s"] = a.secs
-    a.size["half"] = "HALF"  # until it is measured
+    a.size |= {"half": "HALF", "half_of": "the floor"}  # until it is measured
     a.rounds = a.rounds or a.size["rounds"]
     several = "," in a.server_cpu
     a.client_cpu = a.client_cpu or (a.server_cpu if several else "0")
@@ -338,7 +332,7 @@ def calibrate(a):
 
 
 def half_load(results, peers, a):
-    """Half the messages a second that the floor carries with one in flight: what an open loop sends
+    """Half the messages a second that the baseline, a floor as a rule, carries with one in flight: what an open loop sends
     comes one by one, too."""
     sc = "echo16k1"
     n = results.base(sc)
@@ -348,7 +342,7 @@ def half_load(results, peers, a):
         sys.exit(f"cannot tell what half load is: {n} in {sc}: {why}")
     rate = max(d["msgs_s"] for d in runs)
     log(f"half load: {n} carries {num(rate)} messages/s in {sc}")
-    return max(1000, int(rate / 2000) * 1000)
+    return {"half": max(1000, int(rate / 2000) * 1000), "half_of": n}
 
 
 def measure(sc, n, peers, a):
@@ -471,7 +465,7 @@ def main():
         sys.exit("nothing to compare")
     missing = [n for n in peers if n not in results.names]
     if any("{half}" in SCEN[sc].args for sc in scens):
-        a.size["half"] = half_load(results, peers, a)
+        a.size |= half_load(results, peers, a)
 
     each = sum(PER_RUN[a.mode] + EXTRA.get(sc, {}).get(a.mode, 0) for sc in scens)
     log(

@@ -75,7 +75,7 @@ SCEN = {
         FULL,
     )._replace(kind="latency"),
     "echohalf": echo(
-        "16 B text at {half} messages/s (open loop), half of what the floor carried with nothing to"
+        "16 B text at {half} messages/s (open loop), half of what {half_of} carried with nothing to"
         " gather, 100 connections",
         "--conns 100 --rate {half}",
         SMOKE,

@@ -129,7 +129,7 @@ class Files(unittest.TestCase):
         for mode in SIZES.values():
             for sc in SCEN.values():
                 for text in (sc.what, sc.args, *sc.env.values()):
-                    text.format(**mode, half=1)
+                    text.format(**mode, half=1, half_of="the floor")
                 self.assertTrue(all(key in FIGURES for key in DRAWN[sc.kind]))
                 self.assertTrue(hasattr(Table, sc.kind.replace("-", "_")))
 

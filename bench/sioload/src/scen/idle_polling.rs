@@ -116,6 +116,10 @@ pub fn idle_polling(o: &Opts, e: &Env, net: &mut Net) -> bool {
             net.poll(&mut a, MS);
         }
     }
+    let end = now_ns() + 10 * SEC;
+    while net.live > 1 && now_ns() < end {
+        net.poll(&mut a, 20 * MS);
+    }
     measure(net, &mut a, "rss_per_conn_closed_b");
     if net.live != 1 {
         let left = net.live - 1;
