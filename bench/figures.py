@@ -143,6 +143,8 @@ class Results:
             late = paced and (d.get("late_p99_us") or 0) > 0.25 * (d.get("p99_us") or 0)
             if d.get("bound") in ("client", "both") or late:
                 out = "†"
+            if d.get("stalls"):  # of joins: all who could join were still waiting
+                return "‡"
             if paced and (d.get("schedule_stalls") or d["msgs_s"] < 0.95 * d["rate"]):
                 return "‡"
         return out

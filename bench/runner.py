@@ -170,7 +170,8 @@ def load(args, label, verb, server, a, timeout=400):
 def options():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument(
-        "peers", nargs="*", help="names from peers.json or clients.json, NAME=COMMAND, or groups: 'all', 'proof' (the default)"
+        "peers", nargs="*", help="names from peers.json or clients.json, NAME=COMMAND, or groups: 'proof' (the default), 'threads' (that with"
+        " several CPUs for the server), 'all'",
     )
     g = ap.add_mutually_exclusive_group()
     for m in SIZES:
@@ -225,14 +226,16 @@ def options():
     several = "," in a.server_cpu
     a.client_cpu = a.client_cpu or (a.server_cpu if several else "0")
     a.cpu = a.server_cpu if a.pin else None
+    a.peers = a.peers or ["threads" if several else "proof"]
     return a
 
 
 def choose_peers(asked, known):
     peers = {}
-    for x in asked or ["proof"]:
-        if x in ("all", "proof"):
-            peers.update({k: v for k, v in known.items() if x == "all" or v.get("proof")})
+    for x in asked:
+        if x in ("all", "proof", "threads"):
+            groups = {k: v.get("groups", "") + " all" for k, v in known.items()}
+            peers.update({k: known[k] for k, names in groups.items() if x in names.split()})
         elif "=" in x:
             name, cmd = x.split("=", 1)
             peers[name] = {"cmd": cmd, "about": cmd}
@@ -362,6 +365,22 @@ def measure(sc, n, peers, a):
         return {"label": n, "scenario": sc, "ok": False, "error_text": str(e)}
 
 
+def machine():
+    """What the figures hold for."""
+
+    def first_line(*cmd):
+        try:
+            return subprocess.run(cmd, cwd=HERE, capture_output=True, text=True).stdout.split("\n")[0]
+        except OSError:
+            return ""
+
+    with open("/proc/cpuinfo") as f:
+        model = next((x.split(": ", 1)[1] for x in f.read().split("\n") if x[:10] == "model name"), "?")
+    commit = first_line("git", "describe", "--always", "--dirty")
+    rust = first_line("rustc", "--version")
+    return f"{os.cpu_count()} CPUs, {model}; Linux {os.uname().release}; {rust}; commit {commit}"
+
+
 def head(results, scens, peers, calib, began, a):
     cpus = (
         f"Server on CPU {a.server_cpu}, sioload or client on CPU {a.client_cpu}."
@@ -374,7 +393,7 @@ def head(results, scens, peers, calib, began, a):
         f" same round against {', '.join(bases)}. {cpus}"
         f" {time.strftime('%Y-%m-%d %H:%M')}, {(time.time() - began) / 60:.1f} min."
         f" Loopback send+recv in one thread, at the start of each round:"
-        f" {min(calib, default=0):.0f} to {max(calib, default=0):.0f} ns.",
+        f" {min(calib, default=0):.0f} to {max(calib, default=0):.0f} ns. {machine()}.",
         "",
     ]
     for n in results.names:
@@ -441,7 +460,7 @@ def main():
             known |= json.load(f)
     if a.list:
         for k, v in known.items():
-            print(f"peer      {k:20} {'[proof] ' if v.get('proof') else ''}{v['about']}")
+            print(f"peer      {k:20} [{v.get('groups', '')}] {v['about']}")
         for k, v in SCEN.items():
             print(f"scenario  {k:20} [{v.groups}] {v.what.format(**a.size)}")
         return 0

@@ -115,9 +115,9 @@ SCEN = {
         "rooms",
     ),
     "joins": Scenario(
-        "join and leave, 500 a second by 64 connections, while 100 B go to {k} others, one by one",
+        "join and leave, 500 a second by 256 connections, while 100 B go to {k} others, one by one",
         "joins",
-        "joins --conns {k} --joiners 64 --size 100 --conc 128" + T,
+        "joins --conns {k} --joiners 256 --size 100 --conc 128" + T,
         ALL,
     ),
     "polling": echo(

@@ -1,6 +1,6 @@
 """The markdown tables."""
 
-from figures import FIGURES, cost_key
+from figures import FIGURES, drawn
 from scenarios import SCEN, is_client
 
 
@@ -220,8 +220,8 @@ class Table:
             out.append("| " + " | ".join(cell for _, cell in cells) + " |")
         return "\n".join(out) + "\n"
 
-    def summary_cell(self, sc, p):
-        key, base = cost_key(sc), self.r.base(sc)
+    def summary_cell(self, sc, p, key):
+        base = self.r.base(sc)
         if (sc, p) not in self.r.rows:
             return "-"
         if self.r.refused(sc, p):
@@ -242,16 +242,16 @@ class Table:
             "| scenario | figure | baseline | " + " | ".join(peers) + " |",
             "|" + "---|" * (len(peers) + 3),
         ]
-        for sc in scens:
-            figure, base = FIGURES[cost_key(sc)], self.r.base(sc)
-            value = num(self.r.get(sc, base, cost_key(sc)), figure.digits)
+        for sc, key in [(sc, key) for sc in scens for key in drawn(sc)]:
+            figure, base = FIGURES[key], self.r.base(sc)
+            value = num(self.r.get(sc, base, key), figure.digits)
             cells = [sc, figure.title, f"{base}: {value} {figure.unit}"]
-            cells += [self.summary_cell(sc, p) for p in peers]
+            cells += [self.summary_cell(sc, p, key) for p in peers]
             out.append("| " + " | ".join(cells) + " |")
         out += [
             "",
             "† sioload was at its limit in a round: trust the cost, not rates and latencies."
-            " ‡ the server did not keep up with the open loop. refused: something was lost or wrong in"
+            " ‡ the server did not keep up with the open loop, or the joins. refused: something was lost or wrong in"
             " a round, so there is no figure.",
             "",
         ]
