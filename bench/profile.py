@@ -12,25 +12,25 @@ import subprocess
 import sys
 
 from runner import BUILD, HERE, SIOLOAD, Server, raise_nofile
+from scenarios import SCEN, SIZES
 
-WORK = {
-    "echo16k1": "echo --conns 200 --inflight 1 --size 16",
-    "echo16": "echo --conns 100 --inflight 8 --size 16",
-    "echo1k": "echo --conns 100 --inflight 8 --size 1024",
-    "echo16k": "echo --conns 50 --inflight 4 --size 16384",
-    "ack16": "ack --conns 100 --inflight 8 --size 16",
-    "bcast1k": "broadcast --conns 1000 --inflight 4 --size 64",
-    "bcast1kw1": "broadcast --conns 1000 --inflight 1 --size 64",
-    "rooms": "rooms --conns 1000 --rooms 100 --inflight 32 --size 64",
-    "polling": "echo --mode polling --conns 50 --inflight 8 --size 16",
-    "connect": "connect --conns 1000 --rounds 3",
-}
+SIZE = SIZES["quick"] | {"s": 0, "w": 0, "half": 50_000, "half_of": ""}
+
+
+def args_of(work):
+    """sioload's arguments for a scenario, without its times: the options here say how long."""
+    words = SCEN[work].args.format(**SIZE).split()
+    for option in ("--secs", "--warmup"):
+        if option in words:
+            i = words.index(option)
+            del words[i : i + 2]
+    return words
 
 
 def sioload(s, work, secs, scpu, ccpu):
     return (
         [SIOLOAD]
-        + WORK[work].split()
+        + args_of(work)
         + [
             "--port",
             str(s.port),
@@ -46,6 +46,10 @@ def sioload(s, work, secs, scpu, ccpu):
             "1",
         ]
     )
+
+
+def switches(d):
+    return sum(d.get(f"srv_{x}_ctxsw_per_k", 0) for x in ("vol", "invol")) / 1000
 
 
 def last_json(text):
@@ -82,7 +86,7 @@ def main():
     tmp = os.path.join(BUILD, "profile")
     os.makedirs(tmp, exist_ok=True)
     for work in a.scenarios.split(","):
-        print(f"### {work}: {WORK[work]}\n")
+        print(f"### {work}: {' '.join(args_of(work))}\n")
         print(
             "| peer | CPU us per unit | of it user | of it kernel | ctx switches per unit"
             " | syscalls per unit | which |"
@@ -158,7 +162,7 @@ def main():
             cpu = clean.get("srv_cpu_s_per_M") or 0
             print(
                 f"| {name} | {cpu:.2f} | {100 - kern:.0f} % | {kern:.0f} % | "
-                f"{clean.get('srv_ctxsw_per_unit', 0):.3f} | "
+                f"{switches(clean):.3f} | "
                 f"{sum(v for v, _ in rate):.3f} | "
                 + ", ".join(f"{k} {v:.3f}" for v, k in rate if v > 0.004)
                 + " |",

@@ -11,11 +11,15 @@ import subprocess
 import sys
 import time
 
-from clients import run_client
+import goals
+import plot
+from clients import run_client, small_pages
+from figures import Results, cost_key, refusal
 from scenarios import EXTRA, PER_RUN, SCEN, SIZES, is_client
-from table import Table, cost_key, num
+from table import Table, num
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+DOCS = os.path.join(HERE, "..", "docs", "bench")
 BUILD = os.path.abspath(os.environ.get("BENCH_BUILD", os.path.join(HERE, "target")))
 SIOLOAD = os.path.join(BUILD, "release", "sioload")
 BUILD_SIOLOAD = "cargo build --release --locked --quiet --manifest-path sioload/Cargo.toml"
@@ -27,9 +31,9 @@ def log(*a):
 
 
 class Server:
-    """One server process, pinned, on a port of its own."""
+    """One server process, pinned, on a port of its own. `exact`: its memory in pages of 4 KiB."""
 
-    def __init__(self, name, peer, cpu, extra_env):
+    def __init__(self, name, peer, cpu, extra_env, exact=False):
         self.name = name
         self.port = free_port()
         env = dict(
@@ -45,8 +49,9 @@ class Server:
             cmd = ["taskset", "-c", str(cpu)] + cmd
         self.log = open(os.path.join(BUILD, f"server-{name}.log"), "ab")
         self.p = subprocess.Popen(
-            cmd, cwd=HERE, env=env, stdout=self.log, stderr=self.log, start_new_session=True
-        )
+            cmd, cwd=HERE, env=env, stdout=self.log, stderr=self.log, start_new_session=True,
+            preexec_fn=small_pages if exact else None,
+        )  # fmt: skip
         end = time.time() + 20
         while time.time() < end:
             if self.p.poll() is not None:
@@ -139,6 +144,8 @@ def load(args, label, verb, server, a, timeout=400):
         cmd += ["--verb", verb]
     if a.pin:
         cmd += ["--srv-cpu", str(a.server_cpu), "--cli-cpu", str(a.client_cpu)]
+    if a.futex:
+        cmd += ["--futex", "1"]
     if a.mask == "zero":
         cmd += ["--mask", "zero"]
     try:
@@ -163,7 +170,8 @@ def load(args, label, verb, server, a, timeout=400):
 def options():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument(
-        "peers", nargs="*", help="names from peers.json or clients.json, NAME=COMMAND, or 'all'"
+        "peers", nargs="*", help="names from peers.json or clients.json, NAME=COMMAND, or groups: 'proof' (the default), 'threads' (that with"
+        " several CPUs for the server), 'all'",
     )
     g = ap.add_mutually_exclusive_group()
     for m in SIZES:
@@ -175,13 +183,27 @@ def options():
     ap.add_argument(
         "--baseline",
         default="",
-        help="the peer that ratios refer to (default: the first); with a comma, one for each side",
+        help="the peer that ratios refer to (default: 'floor', floor-tokio or else floor-epoll, or the"
+        " first peer if none was run); with a comma, one for each side",
     )
     ap.add_argument(
         "--counterpart", default="sockeye", help="the server that clients talk to (default: %(default)s)"
     )
-    ap.add_argument("--server-cpu", type=int, default=1)
-    ap.add_argument("--client-cpu", type=int, default=0)
+    ap.add_argument(
+        "--server-cpu", default="1", help="with a comma, several (default: %(default)s)"
+    )
+    ap.add_argument(
+        "--client-cpu", help="sioload's (default: 0, or all that the server has if that is several)"
+    )
+    ap.add_argument(
+        "--futex",
+        action="store_true",
+        help="count futex calls (needs root; makes every system call a little slower)",
+    )
+    ap.add_argument("--goals", action="store_true", help="only the scenarios that goals.json names")
+    ap.add_argument(
+        "--docs", action="store_true", help="plots of what has a goal also into ../docs/bench"
+    )
     ap.add_argument("--no-pin", dest="pin", action="store_false")
     ap.add_argument("--mask", choices=["random", "zero"], default="random")
     ap.add_argument(
@@ -193,21 +215,27 @@ def options():
     )
     ap.add_argument("--no-build", action="store_true")
     ap.add_argument("--no-verify", action="store_true")
-    ap.add_argument("--out", help="directory for runs.jsonl and table.md (default results/TIME)")
+    ap.add_argument("--out", help="directory for runs.jsonl, table.md and plots (default results/TIME)")
     ap.add_argument("--list", action="store_true", help="show the peers and the scenarios")
     a = ap.parse_args()
     a.size = dict(SIZES[a.mode])
     if a.secs:
         a.size["s"] = a.secs
+    a.size |= {"half": "HALF", "half_of": "the floor"}  # until it is measured
     a.rounds = a.rounds or a.size["rounds"]
+    several = "," in a.server_cpu
+    a.client_cpu = a.client_cpu or (a.server_cpu if several else "0")
+    a.cpu = a.server_cpu if a.pin else None
+    a.peers = a.peers or ["threads" if several else "proof"]
     return a
 
 
 def choose_peers(asked, known):
     peers = {}
-    for x in asked or ["all"]:
-        if x == "all":
-            peers.update(known)
+    for x in asked:
+        if x in ("all", "proof", "threads"):
+            groups = {k: v.get("groups", "") + " all" for k, v in known.items()}
+            peers.update({k: known[k] for k, names in groups.items() if x in names.split()})
         elif "=" in x:
             name, cmd = x.split("=", 1)
             peers[name] = {"cmd": cmd, "about": cmd}
@@ -220,7 +248,12 @@ def choose_peers(asked, known):
 
 def choose_scenarios(a, sides):
     if not a.scenarios:
-        return [k for k, v in SCEN.items() if a.mode in v[4].split() and is_client(k) in sides]
+        named = goals.scenarios(goals.read()) if a.goals else []
+        return [
+            k
+            for k, v in SCEN.items()
+            if is_client(k) in sides and (k in named if a.goals else a.mode in v.groups.split())
+        ]
     scens = a.scenarios.split(",")
     bad = [s for s in scens if s not in SCEN]
     if bad:
@@ -232,13 +265,12 @@ def choose_scenarios(a, sides):
 
 
 def choose_baselines(a, peers):
-    """The peer that ratios refer to, for each side: False for servers, True for clients."""
-    asked = [x for x in a.baseline.split(",") if x]
+    """The peers asked for; none stands for the floor that a scenario has, or else the first peer."""
+    asked = [x for x in a.baseline.split(",") if x and x != "floor"]
     bad = [x for x in asked if x not in peers]
     if bad:
         sys.exit(f"the baseline {', '.join(bad)} is not among the peers run")
-    # The last one counts: what was asked for stands behind what is so by itself.
-    return {is_client(x): x for x in list(peers)[::-1] + asked[::-1]}
+    return asked
 
 
 def build_all(peers):
@@ -293,8 +325,8 @@ def contract(d):
 def calibrate(a):
     """How fast the cores are at this moment; on a virtual machine this drifts with the host."""
     out = []
-    for c in (a.server_cpu, a.client_cpu):
-        q = subprocess.run([SIOLOAD, "calib", "--cli-cpu", str(c)], capture_output=True, text=True)
+    for c in sorted({*a.server_cpu.split(","), *a.client_cpu.split(",")}):
+        q = subprocess.run([SIOLOAD, "calib", "--cli-cpu", c], capture_output=True, text=True)
         try:
             out.append(json.loads(q.stdout)["tcp_ns"])
         except (ValueError, KeyError):
@@ -302,10 +334,23 @@ def calibrate(a):
     return out
 
 
+def half_load(results, peers, a):
+    """Half the messages a second that the baseline, a floor as a rule, carries with one in flight: what an open loop sends
+    comes one by one, too."""
+    sc = "echo16k1"
+    n = results.base(sc)
+    runs = [measure(sc, n, peers, a) for _ in range(2)]
+    why = "; ".join(filter(None, map(refusal, runs)))
+    if why:
+        sys.exit(f"cannot tell what half load is: {n} in {sc}: {why}")
+    rate = max(d["msgs_s"] for d in runs)
+    log(f"half load: {n} carries {num(rate)} messages/s in {sc}")
+    return {"half": max(1000, int(rate / 2000) * 1000), "half_of": n}
+
+
 def measure(sc, n, peers, a):
-    _, args, env, _, _ = SCEN[sc]
-    args = args.format(**a.size)
-    env = {k: v.format(**a.size) for k, v in env.items()}
+    args = SCEN[sc].args.format(**a.size)
+    env = {k: v.format(**a.size) for k, v in SCEN[sc].env.items()}
     if a.wait_quiet:
         wait_quiet(a.wait_quiet)
     try:
@@ -313,38 +358,98 @@ def measure(sc, n, peers, a):
             with Server(a.counterpart, peers[a.counterpart], a.cpu, env) as s:
                 env |= {"BUILD": BUILD, "HERE": HERE}
                 return run_client(n, sc, peers[n], args, s, env, a)
-        with Server(n, peers[n], a.cpu, env) as s:
+        exact = SCEN[sc].kind in ("idle", "idle-polling", "slow")
+        with Server(n, peers[n], a.cpu, env, exact) as s:
             return load(args, n, sc, s, a)
     except RuntimeError as e:
         return {"label": n, "scenario": sc, "ok": False, "error_text": str(e)}
 
 
-def write_tables(rows, scens, peers, support, bases, calib, began, a):
+def machine():
+    """What the figures hold for."""
+
+    def first_line(*cmd):
+        try:
+            return subprocess.run(cmd, cwd=HERE, capture_output=True, text=True).stdout.split("\n")[0]
+        except OSError:
+            return ""
+
+    with open("/proc/cpuinfo") as f:
+        model = next((x.split(": ", 1)[1] for x in f.read().split("\n") if x[:10] == "model name"), "?")
+    commit = first_line("git", "describe", "--always", "--dirty")
+    rust = first_line("rustc", "--version")
+    return f"{os.cpu_count()} CPUs, {model}; Linux {os.uname().release}; {rust}; commit {commit}"
+
+
+def head(results, scens, peers, calib, began, a):
     cpus = (
         f"Server on CPU {a.server_cpu}, sioload or client on CPU {a.client_cpu}."
         if a.pin
         else "Not pinned."
     )
+    bases = list(dict.fromkeys(filter(None, map(results.base, scens))))
     md = [
         f"Mode {a.mode}, {a.rounds} round(s), medians; ratios are medians of pairs taken in the"
-        f" same round against {', '.join(bases.values())}. {cpus}"
+        f" same round against {', '.join(bases)}. {cpus}"
         f" {time.strftime('%Y-%m-%d %H:%M')}, {(time.time() - began) / 60:.1f} min."
         f" Loopback send+recv in one thread, at the start of each round:"
-        f" {min(calib, default=0):.0f} to {max(calib, default=0):.0f} ns.",
+        f" {min(calib, default=0):.0f} to {max(calib, default=0):.0f} ns. {machine()}.",
         "",
     ]
-    for n, d in support.items():
-        md.append(f"- **{n}**: {peers[n].get('about', '')}; contract: {contract(d)}")
-    md.append("")
-    for side, base in sorted(bases.items()):
+    for n in results.names:
+        md.append(f"- **{n}**: {peers[n].get('about', '')}; contract: {contract(results.contracts[n])}")
+    return [*md, ""]
+
+
+def write_results(results, scens, peers, calib, began, out, a):
+    """The tables and the plots; returns the text of the tables."""
+
+    def title(sc):
+        return SCEN[sc].what.format(**a.size)
+
+    goal = goals.read()
+    verdicts = goals.verdicts(results, goal, scens)
+    t = Table(results, verdicts)
+    md = head(results, scens, peers, calib, began, a)
+    if verdicts:
+        md.append(goals.table(results, verdicts))
+    for side in (False, True):
         own = [sc for sc in scens if is_client(sc) == side]
-        if not own:
-            continue
-        t = Table(rows, base)
-        md.append(t.summary(own, [n for n in support if is_client(n) == side]))
-        for sc in own:
-            md.append(t.scenario(sc, support, SCEN[sc][0].format(**a.size)))
-    return "\n".join(md)
+        if own:
+            md.append(t.summary(own, side))
+            md += [t.scenario(sc, title(sc)) for sc in own]
+    text = "\n".join(md)
+    with open(os.path.join(out, "table.md"), "w") as f:
+        f.write(text)
+    foot = f"{a.rounds} round(s), median and range, {time.strftime('%Y-%m-%d')}"
+    limits = goals.limits(results, goal)
+    plot.write(results, scens, title, foot, out, limits)
+    if a.docs:
+        plot.write(results, scens, title, foot, DOCS, limits, only_goals=True)
+    return text
+
+
+def run_rounds(results, scens, peers, raw, a):
+    """Measures; returns how fast the cores were at the start of each round."""
+    began, calib = time.time(), []
+    for r in range(a.rounds):
+        calib += calibrate(a)
+        for sc in scens:
+            for n in results.names if r % 2 == 0 else results.names[::-1]:  # A B C, then C B A
+                if not results.serves(sc, n):
+                    continue
+                d = measure(sc, n, peers, a)
+                d["round"] = r
+                raw.write(json.dumps(d) + "\n")
+                raw.flush()
+                results.rows.setdefault((sc, n), []).append(d)
+                key, why = cost_key(sc), refusal(d)
+                log(
+                    f"[{time.time() - began:5.0f}s] round {r + 1} {sc:15} {n:20}"
+                    f" {num(d.get('msgs_s')):>9}/s  {key} {num(d.get(key), 2)}"
+                    f"  {'FAILED ' + why[:100] if why else ''}"
+                )
+    return calib
 
 
 def main():
@@ -355,64 +460,44 @@ def main():
             known |= json.load(f)
     if a.list:
         for k, v in known.items():
-            print(f"peer      {k:20} {v['about']}")
+            print(f"peer      {k:20} [{v.get('groups', '')}] {v['about']}")
         for k, v in SCEN.items():
-            print(f"scenario  {k:20} [{v[4]}] {v[0].format(**a.size)}")
+            print(f"scenario  {k:20} [{v.groups}] {v.what.format(**a.size)}")
         return 0
     peers = choose_peers(a.peers, known)
     scens = choose_scenarios(a, {is_client(n) for n in peers})
-    bases = choose_baselines(a, peers)
+    asked = choose_baselines(a, peers)
     needed = dict(peers)
     if any(map(is_client, scens)):
         if a.counterpart not in known or is_client(a.counterpart):
             sys.exit(f"the counterpart {a.counterpart} is no server in peers.json")
         needed.setdefault(a.counterpart, known[a.counterpart])
-    a.cpu = a.server_cpu if a.pin else None
     raise_nofile()
 
     names = list(needed) if a.no_build else build_all(needed)
     if a.counterpart not in names and any(map(is_client, scens)):
         sys.exit("there is no server for the clients to talk to")
     names = [n for n in names if n in peers]
-    support = verify_all(names, peers, a)
-    names = list(support)
-    if any(base not in names for base in bases.values()):
+    contracts = verify_all(names, peers, a)
+    results = Results({}, list(contracts), contracts, asked, "," in a.server_cpu)
+    if any(base not in results.names for base in asked) or not results.names:
         sys.exit("nothing to compare")
-    missing = [n for n in peers if n not in names]
+    missing = [n for n in peers if n not in results.names]
+    if any("{half}" in SCEN[sc].args for sc in scens):
+        a.size |= half_load(results, peers, a)
 
     each = sum(PER_RUN[a.mode] + EXTRA.get(sc, {}).get(a.mode, 0) for sc in scens)
     log(
-        f"{len(names)} peers x {len(scens)} scenarios x {a.rounds} rounds,"
-        f" up to {each * len(names) * a.rounds / 60:.0f} min"
+        f"{len(results.names)} peers x {len(scens)} scenarios x {a.rounds} rounds,"
+        f" up to {each * len(results.names) * a.rounds / 60:.0f} min"
     )
     out = a.out or os.path.join(HERE, "results", time.strftime("%Y%m%d-%H%M%S"))
     os.makedirs(out, exist_ok=True)
-    rows, calib, began = {}, [], time.time()
+    began = time.time()
     with open(os.path.join(out, "runs.jsonl"), "a") as raw:
-        for r in range(a.rounds):
-            calib += calibrate(a)
-            for sc in scens:
-                for n in names if r % 2 == 0 else names[::-1]:  # A B C, then C B A
-                    if is_client(n) != is_client(sc):
-                        continue
-                    if support[n].get(SCEN[sc][3]) == "connect":
-                        continue  # does not have this transport
-                    d = measure(sc, n, needed, a)
-                    d["round"] = r
-                    raw.write(json.dumps(d) + "\n")
-                    raw.flush()
-                    rows.setdefault((sc, n), []).append(d)
-                    key = cost_key(sc)
-                    log(
-                        f"[{time.time() - began:5.0f}s] round {r + 1} {sc:15} {n:20}"
-                        f" {num(d.get('msgs_s')):>9}/s  {key} {num(d.get(key), 2)}"
-                        f"  {'' if d.get('ok') else 'FAILED ' + str(d.get('error_text'))[:100]}"
-                    )
-    text = write_tables(rows, scens, peers, support, bases, calib, began, a)
-    with open(os.path.join(out, "table.md"), "w") as f:
-        f.write(text)
-    print(text)
-    bad = sum(1 for v in rows.values() for d in v if not d.get("ok"))
+        calib = run_rounds(results, scens, needed, raw, a)
+    print(write_results(results, scens, peers, calib, began, out, a))
+    bad = sum(1 for v in results.rows.values() for d in v if refusal(d))
     note = f"; left out: {', '.join(missing)}" if missing else ""
     log(f"results in {out}; {bad} failed run(s){note}")
     return 1 if bad or missing else 0

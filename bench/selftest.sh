@@ -47,22 +47,47 @@ against() { # fault, expected exit, command...; SERVER is the server's process
 }
 
 e="echo --conns 20 --inflight 4"
+value="$e --kind json --size 200 --event echo-value"
+typed="$e --kind typed --event echo-typed"
+joins="joins --conns 50 --joiners 16"
+idle="idle --conns 50 --burst 4 --settle-ms 100"
+polls="idle-polling --conns 50 --settle-ms 100"
 try none 0 $e
 try none 0 $e --mode polling
 try none 0 $e --mode upgrade
+try none 0 $e --kind bin --size 1024
+try none 0 $e --rate 500
+try none 0 $value
+try none 0 $typed
 try none 0 ack --conns 20
 try none 0 broadcast --conns 50
+try none 0 broadcast --conns 50 --inflight 8 --burst 1
 try none 0 rooms --conns 50 --rooms 10
+try none 0 $joins
+try none 0 $idle
+try none 0 $polls
+try none 0 slow --conns 50 --total-mb 1
 try none 0 connect --conns 100 --rounds 2
 for f in drop dup corrupt cross rename kick die; do try $f 1 $e; done
+for f in drop dup; do try $f 1 $e --rate 4000; done
+for f in drop dup rename; do try $f 1 $value; done
+for f in drop dup rename lossy; do try $f 1 $typed; done
 for f in ack-drop ack-corrupt; do try $f 1 ack --conns 20 --inflight 4; done
 for f in room-all room-miss; do try $f 1 rooms --conns 50 --rooms 10; done
-for f in bcast-miss bcast-dup; do try $f 1 broadcast --conns 50; done
+for f in join-mute join-not leave-not room-all room-miss; do try $f 1 $joins; done
+for f in bcast-miss bcast-dup; do
+  try $f 1 broadcast --conns 50
+  try $f 1 broadcast --conns 50 --inflight 8 --burst 1
+  try $f 1 $idle
+  try $f 1 $polls
+  try $f 1 slow --conns 50 --total-mb 1
+done
 for fault in none drop dup corrupt cross rename kick die; do
   want=$([ $fault = none ] && echo 0 || echo 1)
   try_client $fault "$want" "$BENCH_BUILD/peer/client-sockeye"
   try_client $fault "$want" "$BENCH_BUILD/release/client-floor"
   try_client $fault "$want" "$BENCH_BUILD/client-node22/node" "$BENCH_BUILD/client-node22/client.js"
 done
+python3 test_tables.py || exit 1
 echo "$good passed, $bad failed"
 [ "$bad" = 0 ]

@@ -1,13 +1,7 @@
 """The markdown tables."""
 
-import statistics
-
-from scenarios import is_client
-
-
-def med(v):
-    v = [x for x in v if x is not None]
-    return statistics.median(v) if v else None
+from figures import FIGURES, drawn
+from scenarios import SCEN, is_client
 
 
 def num(x, d=0):
@@ -18,89 +12,74 @@ def num(x, d=0):
     return f"{x:.{d}f}"
 
 
-def cost_key(sc):
-    """The figure of a scenario that peers are compared by."""
-    if sc.startswith("idle") or sc == "client-idle":
-        return "rss_per_conn_b"
-    if is_client(sc):
-        return "cli_cpu_s_per_M"
-    return "growth_mb" if sc == "slow" else "srv_cpu_s_per_M"
-
-
 class Table:
-    def __init__(self, rows, base):
-        self.rows = rows  # {(scenario, peer): [result per round]}
-        self.base = base
-
-    def good(self, sc, peer):
-        return [d for d in self.rows.get((sc, peer), []) if d and d.get("ok")]
-
-    def get(self, sc, peer, key):
-        return med([d.get(key) for d in self.good(sc, peer)])
-
-    def first(self, sc, peer, key):
-        d = self.good(sc, peer)
-        return d[0].get(key, "-") if d else "-"
-
-    def ratio(self, sc, peer, key):
-        """Median over rounds of peer/base, each pair measured next to each other in time."""
-        a, b = self.rows.get((sc, peer), []), self.rows.get((sc, self.base), [])
-        v = []
-        for x, y in zip(a, b):
-            if x and y and x.get("ok") and y.get("ok") and x.get(key) and y.get(key):
-                v.append(x[key] / y[key])
-        return med(v)
-
-    def best(self, sc, peer, key):
-        """Lowest over the rounds: what others do on the host can only add to a cost."""
-        return min((d[key] for d in self.good(sc, peer) if d.get(key)), default=None)
-
-    def spread(self, sc, peer, key):
-        v = [d[key] for d in self.good(sc, peer) if d.get(key)]
-        return (max(v) - min(v)) / statistics.median(v) * 100 if len(v) > 1 else None
-
-    def ok(self, sc, peer):
-        v = self.rows.get((sc, peer), [])
-        bad = [d for d in v if d and not d.get("ok")]
-        if not v:
-            return "not run"
-        if not bad:
-            return "yes"
-        return f"{len(bad)}/{len(v)} failed: " + (bad[0].get("error_text") or "?")[:80]
+    def __init__(self, results, verdicts=()):
+        self.r = results
+        self.goals = {(v.scenario, v.peer): [] for v in verdicts}
+        for v in verdicts:
+            self.goals[v.scenario, v.peer].append(v)
 
     def cells(self, sc, peer):
         """The median of a key, divided and rounded, as a function of the key."""
 
         def cell(key, digits=0, divisor=1):
-            x = self.get(sc, peer, key)
+            x = self.r.get(sc, peer, key)
             return num(x if x is None else x / divisor, digits)
 
         return cell
+
+    def times(self, sc, p, key):
+        """The column of ratios of a figure."""
+        base = self.r.base(sc)
+        return f"x {base}", num(self.r.ratio(sc, p, key, base), 2)
+
+    def steady(self, sc, p, key, digits=2):
+        """The figure itself, with how steady it is and its ratio."""
+        value = num(self.r.get(sc, p, key), digits)
+        return [
+            (f"{FIGURES[key].title}, {FIGURES[key].unit}", value + self.r.mark(sc, p)),
+            self.times(sc, p, key),
+            ("best", num(self.r.best(sc, p, key), digits)),
+            ("spread %", num(self.r.spread(sc, p, key))),
+        ]
 
     # The columns of each kind of scenario, as (head, cell).
 
     def idle(self, sc, p):
         g = self.cells(sc, p)
         return [
-            ("RSS per connection, B", g("rss_per_conn_b")),
-            (f"x {self.base}", num(self.ratio(sc, p, "rss_per_conn_b"), 2)),
+            *self.steady(sc, p, "rss_per_conn_b", 0),
+            ("after the burst, B", g("rss_per_conn_burst_b")),
+            self.times(sc, p, "rss_per_conn_burst_b"),
+            ("at the peak of the burst, MB", g("rss_burst_peak_kb", 1, 1024)),
+            ("after all left, B", g("rss_per_conn_closed_b")),
             ("kernel TCP mem per conn, B", g("tcp_mem_per_conn_b")),
             ("RSS before, MB", g("rss_before_kb", 1, 1024)),
-            ("RSS with all open, MB", g("rss_open_kb", 1, 1024)),
-            ("RSS after closing, MB", g("rss_closed_kb", 1, 1024)),
+            ("with all open, MB", g("rss_open_kb", 1, 1024)),
+            ("CPU µs per ping", g("heartbeat_cpu_us_per_ping", 1)),
+            self.times(sc, p, "heartbeat_cpu_us_per_ping"),
             ("heartbeat CPU %", g("heartbeat_cpu_pct", 2)),
-            ("CPU us per ping", g("heartbeat_cpu_us_per_ping", 1)),
             ("pings", g("pings")),
             ("pings due", g("pings_expected")),
         ]
 
+    def idle_polling(self, sc, p):
+        g = self.cells(sc, p)
+        return [
+            *self.steady(sc, p, "rss_between_b", 0),
+            ("poll open, B", g("rss_open_poll_b")),
+            self.times(sc, p, "rss_open_poll_b"),
+            ("between polls, no connection, B", g("rss_no_connection_b")),
+            self.times(sc, p, "rss_no_connection_b"),
+            ("after all left, B", g("rss_per_conn_closed_b")),
+        ]
+
     def connect(self, sc, p):
         g = self.cells(sc, p)
-        down = self.first(sc, p, "rss_down_kb")
+        down = self.r.first(sc, p, "rss_down_kb")
         return [
             ("connects/s", g("connects_s")),
-            ("CPU ms per 1000", g("srv_cpu_ms_per_1000", 1)),
-            (f"cost x {self.base}", num(self.ratio(sc, p, "srv_cpu_ms_per_1000"), 2)),
+            *self.steady(sc, p, "srv_cpu_ms_per_1000", 1),
             ("per core /s", g("per_core_s")),
             ("closing CPU ms per 1000", g("srv_close_cpu_ms_per_1000", 1)),
             ("p50 ms", g("p50_us", 1, 1000)),
@@ -113,58 +92,96 @@ class Table:
             ("fds left", g("fds_left")),
             ("srv CPU %", g("srv_cpu_pct")),
             ("cli/srv CPU", g("cli_over_srv_cpu", 2)),
-            ("bound", self.first(sc, p, "bound")),
+            ("bound", self.r.first(sc, p, "bound")),
+            ("foreign %", g("foreign_cpu_pct")),
         ]
 
     def slow(self, sc, p):
         g = self.cells(sc, p)
-        before, drained = self.get(sc, p, "rss_before_kb"), self.get(sc, p, "rss_drained_kb")
+        before, drained = (self.r.get(sc, p, k) for k in ("rss_before_kb", "rss_drained_kb"))
         left = None if before is None or drained is None else (drained - before) / 1024
         return [
             ("RSS growth, MB", g("growth_mb", 1)),
             ("growth per byte owed", g("growth_per_slow_byte", 2)),
-            ("what became of the slow reader", self.first(sc, p, "slow_fate")),
+            ("what became of the slow reader", self.r.first(sc, p, "slow_fate")),
             ("missing messages", g("slow_missing")),
             ("others p50 ms before", g("others_p50_before_us", 2, 1000)),
             ("others p50 ms with it", g("others_p50_us", 2, 1000)),
+            ("others p99 ms before", g("others_p99_before_us", 2, 1000)),
             ("others p99 ms with it", g("others_p99_us", 2, 1000)),
             ("RSS after it caught up, MB above start", num(left, 1)),
         ]
 
-    def messages(self, sc, p):
+    def load(self, sc, p):
+        """How the server was loaded, and who else ran."""
         g = self.cells(sc, p)
-        what = "deliveries" if sc.startswith("bcast") or sc == "rooms" else "msgs"
-        moved, recv = self.get(sc, p, "reordered"), self.get(sc, p, "recv")
+        out = [
+            ("switches per 1000: voluntary", g("srv_vol_ctxsw_per_k", 1)),
+            ("not", g("srv_invol_ctxsw_per_k", 1)),
+        ]
+        if any("srv_futex_per_k" in d for x in self.r.names for d in self.r.good(sc, x)):
+            out.append(("futex per 1000", g("srv_futex_per_k", 1)))
+        return out + [
+            ("srv CPU %", g("srv_cpu_pct")),
+            ("cli/srv CPU", g("cli_over_srv_cpu", 2)),
+            ("bound", self.r.first(sc, p, "bound")),
+            ("foreign %", g("foreign_cpu_pct")),
+        ]
+
+    def messages(self, sc, p, what="msgs"):
+        g = self.cells(sc, p)
+        moved, recv = self.r.get(sc, p, "reordered"), self.r.get(sc, p, "recv")
         return [
+            *self.steady(sc, p, "srv_cpu_s_per_M"),
             (f"{what}/s seen", g("msgs_s")),
-            (f"x {self.base}", num(self.ratio(sc, p, "msgs_s"), 2)),
-            (f"CPU s per M {what}", g("srv_cpu_s_per_M", 2)),
-            (f"cost x {self.base}", num(self.ratio(sc, p, "srv_cpu_s_per_M"), 2)),
-            ("best", num(self.best(sc, p, "srv_cpu_s_per_M"), 2)),
-            ("spread %", num(self.spread(sc, p, "srv_cpu_s_per_M"))),
             (f"{what}/s per core", g("per_core_s")),
             ("p50 ms", g("p50_us", 2, 1000)),
             ("p99 ms", g("p99_us", 2, 1000)),
             ("p99.9 ms", g("p999_us", 2, 1000)),
             ("RSS peak MB", g("srv_rss_peak_kb", 1, 1024)),
             ("reordered %", num(moved * 100 / recv, 1) if moved is not None and recv else "-"),
-            ("srv CPU %", g("srv_cpu_pct")),
-            ("cli/srv CPU", g("cli_over_srv_cpu", 2)),
-            ("bound", self.first(sc, p, "bound")),
-            ("foreign %", g("foreign_cpu_pct")),
+            *self.load(sc, p),
+        ]
+
+    def deliveries(self, sc, p):
+        return self.messages(sc, p, "deliveries")
+
+    def latency(self, sc, p):
+        g = self.cells(sc, p)
+        return [
+            *self.steady(sc, p, "p99_us", 0),
+            ("p50 µs", g("p50_us")),
+            ("p99.9 µs", g("p999_us")),
+            ("msgs/s asked", g("rate")),
+            ("msgs/s seen", g("msgs_s")),
+            ("sioload late, p99 µs", g("late_p99_us")),
+            ("CPU µs per msg", g("srv_cpu_s_per_M", 2)),
+            *self.load(sc, p),
+        ]
+
+    def joins(self, sc, p):
+        g = self.cells(sc, p)
+        return [
+            *self.steady(sc, p, "join_p99_us", 0),
+            ("join p50 µs", g("join_p50_us")),
+            ("leave p50 µs", g("leave_p50_us")),
+            ("leave p99 µs", g("leave_p99_us")),
+            ("joins and leaves", num(sum(self.r.get(sc, p, k) or 0 for k in ("joins", "leaves")))),
+            ("a broadcast to its last, p50 ms", g("last_p50_us", 1, 1000)),
+            ("CPU µs per delivery", g("srv_cpu_s_per_M", 2)),
+            *self.load(sc, p),
         ]
 
     def client_idle(self, sc, p):
         g = self.cells(sc, p)
         return [
-            ("RSS per connection, B", g("rss_per_conn_b")),
-            (f"x {self.base}", num(self.ratio(sc, p, "rss_per_conn_b"), 2)),
+            *self.steady(sc, p, "rss_per_conn_b", 0),
             ("after heartbeats, B", g("rss_per_conn_end_b")),
             ("RSS before the first, MB", g("rss_start_kb", 1, 1024)),
             ("with one, MB", g("rss_before_kb", 1, 1024)),
             ("with all, MB", g("rss_open_kb", 1, 1024)),
             ("after closing, MB", g("rss_closed_kb", 1, 1024)),
-            ("CPU us per ping", g("heartbeat_cpu_us", 1)),
+            ("CPU µs per ping", g("heartbeat_cpu_us", 1)),
             ("connecting: CPU ms per 1000", g("connect_cpu_ms_per_1000", 1)),
             ("connects/s", g("connects_s")),
             ("foreign %", g("foreign_cpu_pct")),
@@ -173,10 +190,7 @@ class Table:
     def client_messages(self, sc, p):
         g = self.cells(sc, p)
         return [
-            ("CPU us per message", g("cli_cpu_s_per_M", 2)),
-            (f"cost x {self.base}", num(self.ratio(sc, p, "cli_cpu_s_per_M"), 2)),
-            ("best", num(self.best(sc, p, "cli_cpu_s_per_M"), 2)),
-            ("spread %", num(self.spread(sc, p, "cli_cpu_s_per_M"))),
+            *self.steady(sc, p, "cli_cpu_s_per_M"),
             ("of it user %", g("user_pct")),
             ("msgs/s per core", g("per_core_s")),
             ("msgs/s seen", g("msgs_s")),
@@ -187,59 +201,58 @@ class Table:
             ("foreign %", g("foreign_cpu_pct")),
         ]
 
-    def scenario(self, sc, peers, title):
-        if sc == "client-idle":
-            columns = self.client_idle
-        elif is_client(sc):
-            columns = self.client_messages
-        elif sc.startswith("idle"):
-            columns = self.idle
-        elif sc in ("connect", "upgrade"):
-            columns = self.connect
-        elif sc == "slow":
-            columns = self.slow
-        else:
-            columns = self.messages
+    def goal(self, sc, p):
+        return "; ".join(f"{v.limit}: {v.verdict}" for v in self.goals.get((sc, p), [])) or "-"
+
+    def scenario(self, sc, title):
+        columns = getattr(self, SCEN[sc].kind.replace("-", "_"))
         out = [f"### {sc}: {title}", ""]
-        for p in peers:
-            if (sc, p) not in self.rows:
+        for p in self.r.names:
+            if (sc, p) not in self.r.rows:
                 continue
-            cells = [("peer", p), *columns(sc, p), ("ok", self.ok(sc, p))]
+            cells = [("peer", p), *columns(sc, p)]
+            if self.goals:
+                cells.append(("goal", self.goal(sc, p)))
+            cells.append(("ok", self.r.refused(sc, p) or "yes"))
             if len(out) == 2:
                 out.append("| " + " | ".join(head for head, _ in cells) + " |")
                 out.append("|" + "---|" * len(cells))
             out.append("| " + " | ".join(cell for _, cell in cells) + " |")
         return "\n".join(out) + "\n"
 
-    def summary(self, scens, peers):
-        def pairs(sc, p):
-            if sc == "slow":
-                return num(self.get(sc, p, cost_key(sc))) + " MB"
-            return num(self.ratio(sc, p, cost_key(sc)), 2)
+    def summary_cell(self, sc, p, key):
+        base = self.r.base(sc)
+        if (sc, p) not in self.r.rows:
+            return "-"
+        if self.r.refused(sc, p):
+            return "refused"
+        if key == "growth_mb":  # a multiple of next to nothing says nothing
+            return num(self.r.get(sc, p, key)) + " MB"
+        ratio = num(self.r.ratio(sc, p, key, base), 2)
+        a, b = self.r.best(sc, p, key), self.r.best(sc, base, key)
+        return f"{ratio} ({num(a / b, 2) if a and b else '-'}){self.r.mark(sc, p)}"
 
-        def bests(sc, p):
-            a, b = self.best(sc, p, cost_key(sc)), self.best(sc, self.base, cost_key(sc))
-            return num(a / b, 2) if a and b else "-"
-
-        side = "Client" if any(map(is_client, scens)) else "Server"
-        out = []
-        for title, cell, cols in [
-            ("median of the pairs measured in the same round", pairs, scens),
-            (
-                "lowest of all rounds against lowest of all rounds"
-                " (steadier when the host is noisy)",
-                bests,
-                [sc for sc in scens if sc != "slow"],
-            ),
-        ]:
-            out += [
-                f"### {side} CPU per unit of work as a multiple of {self.base}, lower is better"
-                f" (idle: memory per connection; slow: MB grown); {title}",
-                "",
-                "| peer | " + " | ".join(cols) + " |",
-                "|" + "---|" * (len(cols) + 1),
-            ]
-            for p in peers:
-                out.append(f"| {p} | " + " | ".join(cell(sc, p) for sc in cols) + " |")
-            out.append("")
+    def summary(self, scens, side):
+        """What peers are compared by, scenario by scenario."""
+        peers = [p for p in self.r.names if is_client(p) == side]
+        out = [
+            "### Multiples of the baseline, lower is better: median of the pairs measured in the same"
+            " round (lowest of all rounds against lowest of all rounds)",
+            "",
+            "| scenario | figure | baseline | " + " | ".join(peers) + " |",
+            "|" + "---|" * (len(peers) + 3),
+        ]
+        for sc, key in [(sc, key) for sc in scens for key in drawn(sc)]:
+            figure, base = FIGURES[key], self.r.base(sc)
+            value = num(self.r.get(sc, base, key), figure.digits)
+            cells = [sc, figure.title, f"{base}: {value} {figure.unit}"]
+            cells += [self.summary_cell(sc, p, key) for p in peers]
+            out.append("| " + " | ".join(cells) + " |")
+        out += [
+            "",
+            "† sioload was at its limit in a round: trust the cost, not rates and latencies."
+            " ‡ the server did not keep up with the open loop, or the joins. refused: something was lost or wrong in"
+            " a round, so there is no figure.",
+            "",
+        ]
         return "\n".join(out)

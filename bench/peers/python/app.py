@@ -18,6 +18,16 @@ async def echo(sid, *args):
     await sio.emit("echo", args, to=sid)
 
 
+@sio.on("echo-value")
+async def echo_value(sid, value):
+    await sio.emit("echo-value", value, to=sid)
+
+
+@sio.on("echo-typed")
+async def echo_typed(sid, note):
+    await sio.emit("echo-typed", note, to=sid)
+
+
 @sio.event
 async def ack(sid, *args):
     return args
@@ -26,6 +36,12 @@ async def ack(sid, *args):
 @sio.event
 async def join(sid, room):
     await sio.enter_room(sid, room)
+    return ()
+
+
+@sio.event
+async def leave(sid, room):
+    await sio.leave_room(sid, room)
     return ()
 
 

@@ -1,6 +1,7 @@
 //! sioload: load generator and verifier for Socket.IO servers. See ../README.md.
 mod hist;
 mod net;
+mod perf;
 mod proc;
 mod scen;
 mod sys;
@@ -27,6 +28,14 @@ impl Opts {
             None => d,
             Some(v) => v.parse().unwrap_or_else(|_| die(&format!("--{k}: not a number: {v}"))),
         }
+    }
+    /// A list of numbers: `0,1`.
+    pub fn list(&self, k: &str) -> Vec<usize> {
+        self.s(k, "")
+            .split(',')
+            .filter(|v| !v.is_empty())
+            .map(|v| v.parse().unwrap_or_else(|_| die(&format!("--{k}: not a number: {v}"))))
+            .collect()
     }
     pub fn has(&self, k: &str) -> bool {
         self.m.contains_key(k)
@@ -64,12 +73,17 @@ const KEYS: &[&str] = &[
     "verb",
     "close",
     "split",
+    "event",
+    "burst",
+    "burst-size",
+    "joiners",
+    "futex",
 ];
 
 fn main() {
     let mut a = std::env::args().skip(1);
     let scen = a.next().unwrap_or_else(|| {
-        die("usage: sioload calib|verify|echo|ack|broadcast|rooms|connect|idle|slow --port P --pid SERVER [--key value]...")
+        die("usage: sioload calib|verify|echo|ack|broadcast|rooms|joins|connect|idle|idle-polling|slow --port P --pid SERVER [--key value]...")
     });
     let mut m = HashMap::new();
     while let Some(k) = a.next() {
@@ -86,13 +100,13 @@ fn main() {
     let o = Opts { m };
     let lim = sys::raise_nofile();
     if scen == "calib" {
-        sys::pin_to(o.n("cli-cpu", 0) as usize);
+        sys::pin_to(&o.list("cli-cpu"));
         let (tcp, alu) = sys::calibrate();
         println!("{{\"scenario\":\"calib\",\"tcp_ns\":{tcp:.1},\"alu_ns\":{alu:.2},\"ok\":true}}");
         return;
     }
     if o.has("cli-cpu") {
-        sys::pin_to(o.n("cli-cpu", 0) as usize);
+        sys::pin_to(&o.list("cli-cpu"));
     }
     let ok = scen::run(&scen, &o, lim);
     std::process::exit(if ok { 0 } else { 1 });

@@ -41,6 +41,7 @@ struct Conn {
     wpos: usize,
     armed_out: bool,
     paused: bool,
+    stamped: bool, // the kernel notes when data arrives
     key: u32,
     frag: Vec<u8>,
     frag_op: u8,
@@ -113,6 +114,10 @@ pub struct Net {
     /// While set, a close from the server's side is not an error.
     pub expect_close: bool,
     pub server_closes: u64,
+    /// While set, a client whose poll is answered does not poll again.
+    pub hold_polls: bool,
+    /// When what is read now arrived, on the real-time clock: of connections that `stamp` was called for.
+    pub arrived: u64,
 }
 
 impl Net {
@@ -142,7 +147,36 @@ impl Net {
             errs: BTreeMap::new(),
             expect_close: false,
             server_closes: 0,
+            hold_polls: false,
+            arrived: 0,
         }
+    }
+
+    /// Has the kernel note when data arrives for a WebSocket session: `arrived` then tells, however
+    /// late it is read.
+    pub fn stamp(&mut self, s: u32) {
+        let c = &mut self.conns[self.sess[s as usize].ws as usize];
+        c.stamped = true;
+        sys::stamp(c.fd);
+    }
+
+    /// Closes the connections of a long-polling session, which goes on.
+    pub fn leave_polls(&mut self, s: u32) {
+        let x = &mut self.sess[s as usize];
+        let (get, post) = (mem::replace(&mut x.get, NONE), mem::replace(&mut x.post, NONE));
+        self.drop_conn(get);
+        self.drop_conn(post);
+    }
+
+    /// Polls again, over a connection of its own if there is none.
+    pub fn resume_poll(&mut self, s: u32) {
+        if self.sess[s as usize].get == NONE {
+            match self.new_conn(s, Role::Get) {
+                Some(ci) => self.sess[s as usize].get = ci,
+                None => return self.kill(s),
+            }
+        }
+        self.http_get(s);
     }
 
     pub fn error(&mut self, what: impl Into<String>) {
@@ -191,6 +225,7 @@ impl Net {
             wpos: 0,
             armed_out: false,
             paused: false,
+            stamped: false,
             key,
             frag: Vec::new(),
             frag_op: 0,

@@ -4,6 +4,8 @@ mod drive;
 mod echo;
 mod fan;
 mod idle;
+mod idle_polling;
+mod joins;
 mod measure;
 mod payload;
 mod report;
@@ -20,8 +22,9 @@ const SEC: u64 = 1_000_000_000;
 
 struct Env {
     pid: i32,
-    srv_cpu: i64,
-    cli_cpu: i64,
+    srv_cpu: Vec<usize>,
+    cli_cpu: Vec<usize>,
+    futex: bool,
     label: String,
     scen: String,
     mode: Mode,
@@ -57,8 +60,9 @@ pub fn run(scen: &str, o: &Opts, lim: u64) -> bool {
     let mode_s = o.s("mode", "ws");
     let e = Env {
         pid: o.n("pid", 0) as i32,
-        srv_cpu: if o.has("srv-cpu") { o.n("srv-cpu", 0) as i64 } else { -1 },
-        cli_cpu: if o.has("cli-cpu") { o.n("cli-cpu", 0) as i64 } else { -1 },
+        srv_cpu: o.list("srv-cpu"),
+        cli_cpu: o.list("cli-cpu"),
+        futex: o.n("futex", 0) == 1,
         label: o.s("label", ""),
         scen: o.s("verb", scen),
         mode: match mode_s.as_str() {
@@ -85,9 +89,11 @@ pub fn run(scen: &str, o: &Opts, lim: u64) -> bool {
         "ack" => echo::echo(o, &e, &mut net, true),
         "broadcast" => fan::fan(o, &e, &mut net, false),
         "rooms" => fan::fan(o, &e, &mut net, true),
+        "joins" => joins::joins(o, &e, &mut net),
         "slow" => slow::slow(o, &e, &mut net),
         "connect" => connect::connect(o, &e, &mut net),
         "idle" => idle::idle(o, &e, &mut net),
+        "idle-polling" => idle_polling::idle_polling(o, &e, &mut net),
         _ => die("unknown scenario"),
     }
 }

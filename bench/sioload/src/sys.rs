@@ -8,13 +8,21 @@ pub fn now_ns() -> u64 {
     ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
 }
 
-pub fn pin_to(cpu: usize) {
+pub fn real_ns() -> u64 {
+    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut ts) };
+    ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
+}
+
+pub fn pin_to(cpus: &[usize]) {
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_ZERO(&mut set);
-        libc::CPU_SET(cpu, &mut set);
+        for &cpu in cpus {
+            libc::CPU_SET(cpu, &mut set);
+        }
         if libc::sched_setaffinity(0, std::mem::size_of_val(&set), &set) != 0 {
-            eprintln!("sioload: cannot pin to cpu {cpu}: {}", io::Error::last_os_error());
+            eprintln!("sioload: cannot pin to {cpus:?}: {}", io::Error::last_os_error());
         }
     }
 }
@@ -152,6 +160,46 @@ pub enum Io {
 pub fn recv(fd: RawFd, buf: &mut [u8]) -> Io {
     let n = unsafe { libc::recv(fd, buf.as_mut_ptr() as *mut _, buf.len(), 0) };
     done(n)
+}
+
+/// Has the kernel note when data arrives.
+pub fn stamp(fd: RawFd) {
+    let one: i32 = 1;
+    let r = unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            &one as *const _ as *const _,
+            4,
+        )
+    };
+    assert!(r == 0, "SO_TIMESTAMPNS: {}", io::Error::last_os_error());
+}
+
+/// Reads, and tells when the last of it arrived, on the real-time clock; 0 if the kernel did not say.
+pub fn recv_stamped(fd: RawFd, buf: &mut [u8]) -> (Io, u64) {
+    let mut control = [0u64; 16];
+    let mut part = libc::iovec { iov_base: buf.as_mut_ptr() as *mut _, iov_len: buf.len() };
+    let mut at = 0;
+    let n = unsafe {
+        let mut m: libc::msghdr = std::mem::zeroed();
+        m.msg_iov = &mut part;
+        m.msg_iovlen = 1;
+        m.msg_control = control.as_mut_ptr() as *mut _;
+        m.msg_controllen = std::mem::size_of_val(&control) as _;
+        let n = libc::recvmsg(fd, &mut m, 0);
+        let mut c = if n > 0 { libc::CMSG_FIRSTHDR(&m) } else { std::ptr::null_mut() };
+        while !c.is_null() {
+            if (*c).cmsg_level == libc::SOL_SOCKET && (*c).cmsg_type == libc::SCM_TIMESTAMPNS {
+                let t: libc::timespec = std::ptr::read_unaligned(libc::CMSG_DATA(c) as *const _);
+                at = t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64;
+            }
+            c = libc::CMSG_NXTHDR(&m, c);
+        }
+        n
+    };
+    (done(n), at)
 }
 
 pub fn send(fd: RawFd, buf: &[u8]) -> Io {

@@ -75,9 +75,10 @@ pub fn put(out: &mut Vec<u8>, op: u8, parts: &[&[u8]]) {
 /// What a text packet asks for; slices point into it.
 pub enum Ask<'a> {
     Echo,
-    Ack(&'a [u8], &'a [u8]),  // id, "[...]" rest
-    Join(&'a [u8], &'a [u8]), // id, room
-    Room(&'a [u8], &'a [u8]), // room, rest of the arguments with the closing bracket
+    Ack(&'a [u8], &'a [u8]),   // id, "[...]" rest
+    Join(&'a [u8], &'a [u8]),  // id, room
+    Leave(&'a [u8], &'a [u8]), // id, room
+    Room(&'a [u8], &'a [u8]),  // room, rest of the arguments with the closing bracket
     Bcast,
     BinEcho,
     BinAck(&'a [u8]),
@@ -95,6 +96,11 @@ fn digits(d: &[u8]) -> usize {
     d.iter().take_while(|b| b.is_ascii_digit()).count()
 }
 
+/// All echoes are alike here: a floor neither decodes nor encodes what they carry.
+fn is_echo(r: &[u8]) -> bool {
+    [&b"[\"echo\","[..], b"[\"echo-value\",", b"[\"echo-typed\","].iter().any(|e| r.starts_with(e))
+}
+
 pub fn ask(d: &[u8]) -> Ask<'_> {
     match d.first() {
         Some(b'3') => return Ask::Pong,
@@ -110,7 +116,7 @@ pub fn ask(d: &[u8]) -> Ask<'_> {
         Some(b'2') => {
             let n = digits(&d[2..]);
             let (id, r) = (&d[2..2 + n], &d[2 + n..]);
-            if r.starts_with(b"[\"echo\",") {
+            if is_echo(r) {
                 Ask::Echo
             } else if r.starts_with(b"[\"ack\",") {
                 Ask::Ack(id, &r[7..])
@@ -119,6 +125,9 @@ pub fn ask(d: &[u8]) -> Ask<'_> {
             } else if r.starts_with(b"[\"join\",\"") {
                 let e = r[9..].iter().position(|&b| b == b'"').unwrap_or(0);
                 Ask::Join(id, &r[9..9 + e])
+            } else if r.starts_with(b"[\"leave\",\"") {
+                let e = r[10..].iter().position(|&b| b == b'"').unwrap_or(0);
+                Ask::Leave(id, &r[10..10 + e])
             } else if r.starts_with(b"[\"room\",\"") {
                 let e = r[9..].iter().position(|&b| b == b'"').unwrap_or(0);
                 Ask::Room(&r[9..9 + e], r.get(9 + e + 2..).unwrap_or(b""))

@@ -44,6 +44,16 @@ impl Serialize for Args {
     }
 }
 
+/// What `echo-typed` carries.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Note {
+    id: String,
+    name: String,
+    score: i64,
+    tags: Vec<String>,
+    urgent: bool,
+}
+
 fn env(k: &str, d: u64) -> u64 {
     std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d)
 }
@@ -58,11 +68,21 @@ async fn serve() {
         s.on("echo", async |s: SocketRef, Data(a): Data<Args>| {
             s.emit("echo", &a).ok();
         });
+        s.on("echo-value", async |s: SocketRef, Data(v): Data<Value>| {
+            s.emit("echo-value", &v).ok();
+        });
+        s.on("echo-typed", async |s: SocketRef, Data(n): Data<Note>| {
+            s.emit("echo-typed", &n).ok();
+        });
         s.on("ack", async |Data(a): Data<Args>, ack: AckSender| {
             ack.send(&a).ok();
         });
         s.on("join", async |s: SocketRef, Data(room): Data<String>, ack: AckSender| {
             s.join(room);
+            ack.send(&Args(vec![])).ok();
+        });
+        s.on("leave", async |s: SocketRef, Data(room): Data<String>, ack: AckSender| {
+            s.leave(room);
             ack.send(&Args(vec![])).ok();
         });
         s.on("room", async |io: SocketIo, Data((room, p)): Data<(String, Value)>| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sockeye::{ConnectionStateRecovery, Data, OwnedArguments, Server, Socket, Value};
 
 #[global_allocator]
@@ -21,6 +22,16 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
+/// What `echo-typed` carries.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    id: String,
+    name: String,
+    score: i64,
+    tags: Vec<String>,
+    urgent: bool,
+}
+
 async fn serve() -> std::io::Result<()> {
     let mut builder = Server::builder()
         .ping_interval(Duration::from_millis(setting("PING_INTERVAL", 25_000)))
@@ -38,8 +49,15 @@ async fn serve() -> std::io::Result<()> {
         .on("echo", async |socket: Socket, arguments: OwnedArguments| {
             let _ = socket.emit("echo", arguments);
         })
+        .on("echo-value", async |socket: Socket, Data(value): Data<Value>| {
+            let _ = socket.emit("echo-value", value);
+        })
+        .on("echo-typed", async |socket: Socket, Data(note): Data<Note>| {
+            let _ = socket.emit("echo-typed", note);
+        })
         .on("ack", async |arguments: OwnedArguments| arguments)
         .on("join", async |socket: Socket, Data(room): Data<String>| socket.join(room))
+        .on("leave", async |socket: Socket, Data(room): Data<String>| socket.leave(room))
         .on("room", move |Data((room, payload)): Data<(String, Value)>| {
             let _ = rooms.to(room).emit("room", payload);
             async {}

@@ -41,7 +41,14 @@ impl Net {
         let fd = self.conns[ci as usize].fd;
         let turn = self.conns[ci as usize].turn;
         self.reads += 1;
-        match sys::recv(fd, &mut buf) {
+        let got = if self.conns[ci as usize].stamped {
+            let (got, at) = sys::recv_stamped(fd, &mut buf);
+            self.arrived = at;
+            got
+        } else {
+            sys::recv(fd, &mut buf)
+        };
+        match got {
             Io::N(0) => self.lost(app, ci, "closed by the server"),
             Io::N(n) => {
                 self.bytes_in += n as u64;
@@ -214,15 +221,7 @@ impl Net {
         }
         if d.starts_with(b"40") && self.sess[s as usize].st == St::NsWait {
             match self.sess[s as usize].mode {
-                Mode::Ws => self.established(app, s, now),
-                Mode::Polling => {
-                    if let Some(ci) = self.new_conn(s, Role::Post) {
-                        self.sess[s as usize].post = ci;
-                        self.established(app, s, now)
-                    } else {
-                        self.kill(s)
-                    }
-                }
+                Mode::Ws | Mode::Polling => self.established(app, s, now),
                 Mode::Upgrade => {
                     self.sess[s as usize].st = St::Probing;
                     self.start_ws(s);
@@ -310,6 +309,7 @@ impl Net {
                 }
             }
             (_, St::Closing) | (_, St::Dead) => {}
+            (St::Open, _) if self.hold_polls => {}
             _ => self.http_get(s),
         }
     }

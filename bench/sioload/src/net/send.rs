@@ -74,7 +74,18 @@ impl Net {
             }
             let x = &self.sess[s as usize];
             if !x.postq.is_empty() && x.st != St::Probing {
-                // During the handshake the POST shares the GET connection.
+                // During the handshake the POST shares the GET connection; then it has its own, as soon
+                // as there is something to send.
+                if x.post == NONE && matches!(x.st, St::Open | St::Closing) {
+                    match self.new_conn(s, Role::Post) {
+                        Some(ci) => self.sess[s as usize].post = ci,
+                        None => {
+                            self.kill(s);
+                            continue;
+                        }
+                    }
+                }
+                let x = &self.sess[s as usize];
                 let ci = if x.post != NONE { x.post } else { x.get };
                 if ci != NONE && self.conns[ci as usize].inflight == 0 {
                     self.http_post(s, ci);
@@ -165,12 +176,9 @@ impl Net {
         }
         let c = &self.conns[ci as usize];
         if c.role == Role::Post && st == St::Open && c.inflight == 0 && c.wbuf.is_empty() {
-            // An idle keep-alive connection may be closed by the server: open another.
+            // An idle keep-alive connection may be closed by the server: the next POST opens another.
             self.drop_conn(ci);
             self.sess[s as usize].post = NONE;
-            if let Some(n) = self.new_conn(s, Role::Post) {
-                self.sess[s as usize].post = n;
-            }
             return;
         }
         if st != St::Closing {

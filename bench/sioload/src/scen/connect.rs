@@ -1,6 +1,6 @@
 //! `connect`: rounds of connecting everybody and disconnecting everybody.
 use super::drive::{close_all, connect_all, idle_for};
-use super::measure::median;
+use super::measure::{Demand, bound, median, others};
 use super::report::lat;
 use super::{Env, MS, head, tail};
 use crate::hist::Hist;
@@ -44,11 +44,7 @@ pub fn connect(o: &Opts, e: &Env, net: &mut Net) -> bool {
             cli_s += c.cli_s;
             cliw_s += c.cli_wait_s;
         }
-        if e.srv_cpu >= 0
-            && let Some(x) = c.core.get(e.srv_cpu as usize)
-        {
-            foreign.push((x.0 - c.cpu_s / c.wall_s * 100.0).max(0.0));
-        }
+        foreign.push(others(e, &c).0);
         idle_for(net, &mut NoApp, 200 * MS);
         up_rss.push(proc::rss_kb(e.pid) as f64);
         let a = proc::snap(e.pid);
@@ -78,13 +74,7 @@ pub fn connect(o: &Opts, e: &Env, net: &mut Net) -> bool {
     j.f("cli_over_srv_cpu", cli_s / cpu_s);
     j.s(
         "bound",
-        if cpu_s + wait_s >= 0.85 * wall {
-            if cli_s < 0.75 * cpu_s { "server" } else { "both" }
-        } else if cli_s + cliw_s >= 0.85 * wall {
-            "client"
-        } else {
-            "neither"
-        },
+        bound(e, &Demand { wall, srv: cpu_s, srv_wait: wait_s, cli: cli_s, cli_wait: cliw_s }),
     );
     j.f("foreign_cpu_pct", median(&foreign));
     j.arr("rates", &rate);

@@ -24,6 +24,8 @@ struct BinWait {
 
 struct Echo {
     ack: bool,
+    name: String,    // of the event
+    prefix: Vec<u8>, // what an answer begins with
     p: Payload,
     k: u32,
     slots: Vec<Slot>,
@@ -31,6 +33,7 @@ struct Echo {
     seq: Vec<u32>,
     binwait: Vec<BinWait>,
     h: Hist,
+    late: Hist, // how far behind its schedule the open loop sent
     sent: u64,
     recv: u64,
     win: u64,
@@ -57,14 +60,13 @@ impl Echo {
         } else {
             String::new()
         };
-        let name = if self.ack { "ack" } else { "echo" };
         let b = &mut self.scratch;
         b.clear();
         if self.p.kind == Kind::Bin {
             b.extend_from_slice(b"451-");
             b.extend_from_slice(id.as_bytes());
             b.extend_from_slice(b"[\"");
-            b.extend_from_slice(name.as_bytes());
+            b.extend_from_slice(self.name.as_bytes());
             b.extend_from_slice(b"\",{\"_placeholder\":true,\"num\":0}]");
             io.send_text(s, b.len(), |o| o.extend_from_slice(b));
             let w = &self.p.wire;
@@ -73,7 +75,7 @@ impl Echo {
             b.extend_from_slice(b"42");
             b.extend_from_slice(id.as_bytes());
             b.extend_from_slice(b"[\"");
-            b.extend_from_slice(name.as_bytes());
+            b.extend_from_slice(self.name.as_bytes());
             b.extend_from_slice(b"\",");
             let w = &self.p.wire;
             io.send_text(s, b.len() + w.len() + 1, |o| {
@@ -131,6 +133,7 @@ impl Echo {
             self.rr = (self.rr + 1) % self.n;
             for slot in 0..self.k {
                 if !self.slots[(s * self.k + slot) as usize].busy {
+                    self.late.add(now_ns().saturating_sub(due));
                     self.send(io, s, slot, due);
                     return true;
                 }
@@ -143,12 +146,11 @@ impl Echo {
 impl App for Echo {
     fn on_text(&mut self, io: &mut Net, s: u32, d: &[u8], now: u64) {
         if self.p.kind == Kind::Bin {
-            let pre: &[u8] = if self.ack { b"461-" } else { b"451-[\"echo\"," };
-            if !d.starts_with(pre) || self.binwait[s as usize].on {
+            if !d.starts_with(&self.prefix) || self.binwait[s as usize].on {
                 return odd(io, "unexpected packet", d);
             }
             let (id, n) = if self.ack { digits(&d[4..]) } else { (None, 0) };
-            let rest = if self.ack { &d[4 + n..] } else { &d[pre.len()..] };
+            let rest = if self.ack { &d[4 + n..] } else { &d[self.prefix.len()..] };
             let want: &[u8] = if self.ack {
                 b"[{\"_placeholder\":true,\"num\":0}]"
             } else {
@@ -166,15 +168,15 @@ impl App for Echo {
             return;
         }
         if self.ack {
-            if d.starts_with(b"43") {
+            if d.starts_with(&self.prefix) {
                 let (id, n) = digits(&d[2..]);
                 let r = &d[2 + n..];
                 if id.is_some() && r.len() > 2 && r[0] == b'[' && r[r.len() - 1] == b']' {
                     return self.got(io, s, &r[1..r.len() - 1], id, now);
                 }
             }
-        } else if d.starts_with(b"42[\"echo\",") && d.last() == Some(&b']') {
-            return self.got(io, s, &d[10..d.len() - 1], None, now);
+        } else if d.starts_with(&self.prefix) && d.last() == Some(&b']') {
+            return self.got(io, s, &d[self.prefix.len()..d.len() - 1], None, now);
         }
         odd(io, "unexpected packet", d)
     }
@@ -196,8 +198,16 @@ pub fn echo(o: &Opts, e: &Env, net: &mut Net, ack: bool) -> bool {
     let k = if paced { 256 } else { o.n("inflight", 8) } as u32;
     let size = o.n("size", 16) as usize;
     let (kind, kind_s) = kind_of(o);
+    let name = o.s("event", if ack { "ack" } else { "echo" });
     let mut a = Echo {
         ack,
+        prefix: match (kind, ack) {
+            (Kind::Bin, true) => b"461-".to_vec(),
+            (Kind::Bin, false) => format!("451-[\"{name}\",").into_bytes(),
+            (_, true) => b"43".to_vec(),
+            (_, false) => format!("42[\"{name}\",").into_bytes(),
+        },
+        name,
         p: Payload::new(kind, size),
         k,
         slots: vec![Slot::default(); n as usize * k as usize],
@@ -205,6 +215,7 @@ pub fn echo(o: &Opts, e: &Env, net: &mut Net, ack: bool) -> bool {
         seq: vec![0; n as usize],
         binwait: vec![BinWait::default(); n as usize],
         h: Hist::new(),
+        late: Hist::new(),
         sent: 0,
         recv: 0,
         win: 0,
@@ -246,6 +257,8 @@ pub fn echo(o: &Opts, e: &Env, net: &mut Net, ack: bool) -> bool {
                 break;
             }
             a.h.clear();
+            a.late.clear();
+            behind = 0;
             net.reset_counts();
             w = Some(Window::start(e));
             a.win = 0;
@@ -303,6 +316,7 @@ pub fn echo(o: &Opts, e: &Env, net: &mut Net, ack: bool) -> bool {
     j.u("reordered", a.reordered);
     if paced {
         j.u("schedule_stalls", behind);
+        j.f("late_p99_us", a.late.q(0.99) as f64 / 1e3);
     }
     let all = a.sent == a.recv;
     if !all {

@@ -44,6 +44,8 @@ pub struct Fan {
     pub rng: Rng,
     pub scratch: Vec<u8>,
     pub room_mode: bool,
+    pub burst: bool, // the next messages are sent together, when all of the last have arrived
+    pub finished: usize,
 }
 
 impl Fan {
@@ -95,6 +97,19 @@ impl Fan {
         io.send_text(from, b.len(), |w| w.extend_from_slice(b));
     }
 
+    fn again(&mut self, io: &mut Net, slot: u32) {
+        if !self.burst {
+            return self.send(io, slot, now_ns());
+        }
+        self.finished += 1;
+        if self.finished == self.out.len() {
+            self.finished = 0;
+            for slot in 0..self.out.len() as u32 {
+                self.send(io, slot, now_ns());
+            }
+        }
+    }
+
     #[inline]
     fn got(&mut self, io: &mut Net, s: u32, arg: &[u8], now: u64) {
         let (slot, seq) = match self.p.check(arg) {
@@ -140,7 +155,7 @@ impl Fan {
             self.h_last.add(dt);
             self.win_done += 1;
             if self.sending {
-                self.send(io, slot, now_ns());
+                self.again(io, slot);
             }
         }
     }
@@ -209,6 +224,8 @@ pub fn fan_new(o: &Opts, n: u64, w: u64, room_mode: bool, size: usize) -> Fan {
         rng: Rng(0x1234_5678_9ABC_DEF1),
         scratch: Vec::new(),
         room_mode,
+        burst: o.n("burst", 0) == 1,
+        finished: 0,
     }
 }
 

@@ -7,6 +7,7 @@ pub enum Kind {
     Text,
     Bin,
     Json,
+    Typed,
 }
 
 const ID: usize = 12; // 4 hex digits of slot, 8 of sequence number
@@ -58,6 +59,10 @@ impl Payload {
                 let mut w = vec![b'0'; ID];
                 w.extend((0..size - ID).map(|i| (i * 7 + 1) as u8));
                 Payload { kind, wire: w, at: 0 }
+            }
+            Kind::Typed => {
+                let w = br#"{"id":"000000000000","name":"user-7","score":42,"tags":["a","b"],"urgent":false}"#;
+                Payload { kind, wire: w.to_vec(), at: 7 }
             }
             Kind::Json => {
                 // Keys in alphabetical order, so that any JSON object model writes the same bytes.
@@ -120,7 +125,8 @@ pub fn kind_of(o: &Opts) -> (Kind, String) {
             "text" => Kind::Text,
             "bin" => Kind::Bin,
             "json" => Kind::Json,
-            _ => die("--kind text|bin|json"),
+            "typed" => Kind::Typed,
+            _ => die("--kind text|bin|json|typed"),
         },
         k,
     )

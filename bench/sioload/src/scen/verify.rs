@@ -104,6 +104,11 @@ pub fn verify(e: &Env, net: &mut Net) -> bool {
                 &[(x, "42[\"echo\",\"h\u{e9}\u{1F600}\\\"\"]", false)],
                 x,
             );
+            for name in ["echo-value", "echo-typed"] {
+                let note = "{\"id\":\"a\",\"name\":\"b\",\"score\":-3,\"tags\":[],\"urgent\":true}";
+                let event = format!("42[\"{name}\",{note}]");
+                step(net, name, &[&event], None, &[(x, &event, false)], x);
+            }
             step(net, "ack", &["427[\"ack\",\"a\"]"], None, &[(x, "437[\"a\"]", false)], x);
             step(net, "join", &["421[\"join\",\"r1\"]"], None, &[(x, "431[]", false)], x);
             step(
@@ -123,6 +128,8 @@ pub fn verify(e: &Env, net: &mut Net) -> bool {
                 &[(x, "42[\"bcast\",\"p\"]", false), (y, "42[\"bcast\",\"p\"]", false)],
                 y,
             );
+            step(net, "leave", &["422[\"leave\",\"r1\"]"], None, &[(x, "432[]", false)], x);
+            step(net, "room-left", &["42[\"room\",\"r1\",\"p\"]"], None, &[], y);
             if mode != Mode::Polling {
                 let ph = "{\"_placeholder\":true,\"num\":0}";
                 let e1 = format!("451-[\"echo\",{ph}]");

@@ -225,6 +225,13 @@ impl S {
                 }
                 self.emit_parts(s, 1, &[b"43", id, b"[]"]);
             }
+            Ask::Leave(id, room) => {
+                if let Some(&r) = self.names.get(room) {
+                    self.rooms[r as usize].retain(|&x| x != s);
+                    self.sess[s as usize].rooms.retain(|&x| x != r);
+                }
+                self.emit_parts(s, 1, &[b"43", id, b"[]"]);
+            }
             Ask::Room(room, rest) => {
                 if let Some(&r) = self.names.get(room) {
                     let parts: [&[u8]; 2] = [b"42[\"room\",", rest];

@@ -81,6 +81,13 @@ fn text(sh: &Shared, me: &mut Me, d: &[u8], out: &mut Vec<u8>) {
             me.rooms.push(room.to_vec());
             put(out, 1, &[b"43", id, b"[]"]);
         }
+        Ask::Leave(id, room) => {
+            if let Some(r) = sh.hub.lock().unwrap().rooms.get_mut(room) {
+                r.remove(&me.id);
+            }
+            me.rooms.retain(|x| x != room);
+            put(out, 1, &[b"43", id, b"[]"]);
+        }
         Ask::Room(room, rest) => {
             let mut f = Vec::with_capacity(rest.len() + 32);
             put(&mut f, 1, &[b"42[\"room\",", rest]);
