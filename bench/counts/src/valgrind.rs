@@ -62,7 +62,7 @@ pub(crate) fn system_calls(workload: &Workload) -> Outcome<Calls> {
 pub(crate) fn profile(workload: &Workload) -> Outcome {
     callgrind(workload, FEW + workload.times, |counted| {
         let shown = Command::new("callgrind_annotate")
-            .args(["--inclusive=no", "--threshold=90"])
+            .args(["--auto=no", "--threshold=95"])
             .arg(counted.path())
             .status();
         shown.map(|_| ()).map_err(|error| format!("callgrind_annotate: {error}"))

@@ -25,7 +25,7 @@ fn to_emit_to_an_open_socket_allocates_nothing() {
     let emit = || sockets[0].emit("news", ("Good morning", 17)).expect("it is connected");
     emit();
     let count = measure(|| (0..100).for_each(|_| emit())).count_total;
-    println!("figure allocations of 100 emits: {count}");
+    println!("allocations of 100 emits: {count}");
     assert_eq!(count, 0);
 }
 
@@ -39,7 +39,7 @@ fn one_more_receiver_of_a_broadcast_allocates_nothing() {
         measure(emit).count_total
     };
     let (few, many) = (count(2), count(202));
-    println!("figure allocations of a broadcast to 2 and to 202: {few} and {many}");
+    println!("allocations of a broadcast to 2 and to 202: {few} and {many}");
     assert_eq!((few, many), (1, 1), "one packet, shared by all");
 }
 
@@ -49,7 +49,7 @@ fn a_received_event_allocates_its_handlers_future_and_what_the_handler_takes() {
     // Of 64 events the last is acknowledged, so that the batch has an end.
     const END: f64 = 2.0 / 64.0;
     let each = allocations("event-typed");
-    println!("figure allocations of a received event, 2 of them its strings: {each:.3}");
+    println!("allocations of a received event, 2 of them its strings: {each:.3}");
     assert!(each <= 1.0 + TAKEN + END, "{each}");
 }
 
@@ -86,7 +86,7 @@ fn no_operation_allocates_more_than_it_has_to() {
     let mut too_many = Vec::new();
     for (name, most) in MOST {
         let each = allocations(name);
-        println!("figure allocations {name}: {each:.2}");
+        println!("allocations of {name}: {each:.2}");
         if each > *most {
             too_many.push(format!("{name}: {each:.3}, at most {most} expected"));
         }
