@@ -122,12 +122,12 @@ fn trace(workload: &Workload, times: u64) -> Outcome<Vec<String>> {
     let options = ["--tool=none".to_owned(), "--trace-syscalls=yes".to_owned()];
     let log_option = format!("--log-file={}", log.display());
     valgrind(options.into_iter().chain([log_option]), workload, times)?;
-    // Each begins with `SYSCALL[process,thread](number) name (`.
-    let name = |line: &str| {
-        let (_, call) = line.strip_prefix("SYSCALL[")?.split_once(",1](")?;
+    // Each begins with `SYSCALL[process,thread](number) name (`, not always on a line of its own.
+    let name = |call: &str| {
+        let (_, call) = call.split_once(",1](")?;
         call.split_whitespace().nth(1).map(str::to_owned)
     };
-    Ok(read(&log)?.lines().filter_map(name).collect())
+    Ok(read(&log)?.split("SYSCALL[").filter_map(name).collect())
 }
 
 fn valgrind(options: impl Iterator<Item = String>, workload: &Workload, times: u64) -> Outcome {

@@ -8,6 +8,8 @@ use crate::expected::{Figures, Kind};
 const TOLERANCE: f64 = 0.10;
 /// The same where it was another one: it may inline something else.
 const OTHER_COMPILER: f64 = 0.25;
+/// So little is none: a call that one run makes once more than the other.
+const NONE: f64 = 0.02;
 
 /// What was counted, beside what was expected.
 #[derive(Debug)]
@@ -40,8 +42,8 @@ impl Judgement {
     fn of(expected: Option<f64>, counted: f64, tolerance: f64) -> Self {
         match expected {
             None => Self::NotExpected,
-            Some(expected) if counted > expected * (1.0 + tolerance) => Self::More,
-            Some(expected) if counted < expected * (1.0 - tolerance) => Self::Less,
+            Some(expected) if counted > expected * (1.0 + tolerance) + NONE => Self::More,
+            Some(expected) if counted < expected * (1.0 - tolerance) - NONE => Self::Less,
             Some(_) => Self::AsExpected,
         }
     }
@@ -119,10 +121,19 @@ impl fmt::Display for Line {
 impl Line {
     fn advise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, expected, counted, judgement } = self;
-        let (kind, expected) = (kind.name(), expected.unwrap_or_default());
+        let expected = expected.unwrap_or_default();
         // What one more receiver costs is seen where there are many.
         let (_, _, many, _) = RECEIVER;
         let shown = workload(name).map_or(many, |workload| workload.name);
+        let command = match kind {
+            Kind::Instructions => {
+                format!("cargo run --release --locked -p bench-counts -- profile {shown}")
+            }
+            Kind::SystemCalls | Kind::Writes => format!(
+                "valgrind --tool=none --trace-syscalls=yes target/release/bench-counts run {shown} 64"
+            ),
+        };
+        let kind = kind.name();
         match judgement {
             Judgement::AsExpected => Ok(()),
             Judgement::Less => writeln!(
@@ -132,8 +143,7 @@ impl Line {
             ),
             Judgement::More => writeln!(
                 f,
-                "{name}: {counted:.3} {kind}, {expected:.3} expected. Where they are spent: \
-                 `cargo run --release --locked -p bench-counts -- profile {shown}`"
+                "{name}: {counted:.3} {kind}, {expected:.3} expected. Where they are spent: `{command}`"
             ),
             Judgement::NotExpected => {
                 writeln!(
@@ -168,6 +178,12 @@ mod tests {
         let said = much.to_string();
         assert!(said.contains("echo-16: 1110.000 instructions, 1000.000 expected"), "{said}");
         assert!(said.contains("profile echo-16"), "{said}");
+    }
+
+    #[test]
+    fn what_costs_nothing_may_not_cost_one_call_in_ten() {
+        assert_eq!(Judgement::of(Some(0.0), 0.001, TOLERANCE), Judgement::AsExpected);
+        assert_eq!(Judgement::of(Some(0.0), 0.1, TOLERANCE), Judgement::More);
     }
 
     #[test]
