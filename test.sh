@@ -7,8 +7,8 @@
 #
 # Needed: Rust (stable), Node 20 or later with npm, Python 3.10 or later. What else is needed is
 # installed from the package registries (cargo-deny; the npm packages in conformance/js; the Python
-# packages in conformance/python; Debian's chromium and python3-venv, if apt-get may be used), or
-# named, and the run fails.
+# packages in conformance/python; Debian's valgrind, chromium and python3-venv, if apt-get may be
+# used), or named, and the run fails.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -32,8 +32,17 @@ rust() {
     step cargo deny --log-level error check bans licenses sources
     # Units, vectors, machines, seeded simulation, loopback, and the protocol cases over raw sockets.
     step cargo test --workspace --locked
+    counts
     # How many behaviours of the official server are shown, differ, are absent, or come later.
     step cargo test --quiet --locked -p conformance --test checklist -- --nocapture every_behaviour
+}
+
+# Instructions and system calls of single operations, compared with bench/counts/expected.toml.
+counts() {
+    [ "$(uname -sm)" = "Linux x86_64" ] || { echo "no counts: they are of Linux on x86-64"; return; }
+    command -v valgrind >/dev/null || install_package valgrind "Install valgrind."
+    step cargo build --release --locked -p bench-counts
+    step "$target/release/bench-counts" check
 }
 
 node() {
