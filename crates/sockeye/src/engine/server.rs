@@ -95,6 +95,7 @@ impl<C: Connector> Engine<C> {
             ping_interval: options.ping_interval,
             ping_timeout: options.ping_timeout,
             upgrade_timeout: options.upgrade_timeout,
+            write_timeout: options.write_timeout,
         };
         let shared = Shared {
             options,

@@ -89,6 +89,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Time in which a connection that takes no more bytes must take some. Default 10 s. A client that
+    /// takes none for so long is disconnected (`transport error`), also if it answers pings. Shorter
+    /// gives memory back sooner, and loses clients on slow networks: that they take something is seen
+    /// in steps of about a third of the system's send buffer.
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.options.engine.write_timeout = timeout;
+        self
+    }
+
     /// Time in which a client must have joined a namespace. Default 45 s.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connection.connect_timeout = timeout;

@@ -9,6 +9,14 @@ use super::{Link, Session, State};
 use crate::engine::io::{Writer, linger};
 
 impl Session {
+    /// The peer took something after it had taken nothing more for a while. If that was all, it is not
+    /// watched any longer.
+    pub(super) fn unblocked(self: &Arc<Self>, state: &mut State) {
+        if !state.blocked {
+            self.handle(state, Input::WriteUnblocked);
+        }
+    }
+
     /// Answers a ping, unless the peer does not read: then the answer to a later one will do
     /// (RFC 6455, section 5.5.3), and a flood of pings queues nothing.
     pub(in crate::engine) fn answer_ping(self: &Arc<Self>, link: LinkName, data: &[u8]) {
