@@ -4,13 +4,15 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::engine::CloseDetail;
-use sockeye::{DisconnectReason, Server, Socket};
+use sockeye::{Data, DisconnectReason, Server, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 
-use support::{Client, Log, eventually, log, serve, serve_stream, within};
+use support::{Client, Log, Polling, eventually, log, serve, serve_stream, within};
 
 /// How long a peer may do nothing here, where it matters.
 const SOON: Duration = Duration::from_millis(200);
@@ -101,4 +103,70 @@ async fn a_client_that_reads_at_last_is_kept() {
         }
     };
     within("the event after the flood", after).await;
+}
+
+const ANNOUNCED: &str = r#"451-["file",{"_placeholder":true,"num":0}]"#;
+
+#[tokio::test]
+async fn p_04_an_attachment_that_never_comes_ends_the_connection() {
+    let io = Server::builder().attachment_timeout(SOON).build();
+    let mut endings = endings(&io);
+    let address = serve(&io).await;
+    let mut other = Client::join(address).await;
+    let mut client = Client::join(address).await;
+    client.send(ANNOUNCED).await;
+    endings.expect((DisconnectReason::ForcedClose, CloseDetail::None)).await;
+    client.expect_close().await;
+    let mut polling = Polling::join(address).await;
+    polling.post(ANNOUNCED).await;
+    endings.expect((DisconnectReason::ForcedClose, CloseDetail::None)).await;
+    assert_eq!(io.metrics().violations.no_attachments, 2);
+    io.emit("still", ()).unwrap();
+    other.expect(r#"42["still"]"#).await;
+}
+
+#[tokio::test]
+async fn p_04_before_any_connect_too() {
+    let io = Server::builder().attachment_timeout(SOON).build();
+    let mut client = Client::open(serve(&io).await).await;
+    client.send(ANNOUNCED).await;
+    client.expect_close().await;
+}
+
+/// Whoever sends something at least every now and then is not cut off.
+#[tokio::test]
+async fn p_04_a_large_attachment_may_come_slowly() {
+    let io = Server::builder().attachment_timeout(SOON).build();
+    io.of("/").on("file", async |Data(bytes): Data<bytes::Bytes>| bytes.len());
+    let mut client = Client::join(serve(&io).await).await;
+    client.send(&ANNOUNCED.replace("51-", "51-7")).await;
+    let mask = [0; 4];
+    client.send_bytes(&[&[0x82, 0x80 | 10][..], &mask].concat()).await;
+    for _ in 0..10 {
+        tokio::time::sleep(SOON / 4).await;
+        client.send_bytes(&[1]).await;
+    }
+    client.expect("437[10]").await;
+    // And then nothing is awaited any more: nothing is to happen.
+    tokio::time::sleep(3 * SOON).await;
+    assert_eq!(io.sockets().len(), 1);
+}
+
+/// What the server itself does not read has come in time.
+#[tokio::test]
+async fn p_04_an_attachment_that_is_not_read_because_handlers_are_busy_is_not_missing() {
+    let io = Server::builder().attachment_timeout(SOON).max_running_handlers(1).build();
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
+    io.of("/").on("busy", move || {
+        let gate = Arc::clone(&waiting);
+        async move { gate.acquire().await.expect("it is never closed").forget() }
+    });
+    io.of("/").on("file", async |Data(bytes): Data<bytes::Bytes>| bytes.len());
+    let mut client = Client::join(serve(&io).await).await;
+    client.send_together(&[r#"42["busy"]"#, &ANNOUNCED.replace("51-", "51-7")]).await;
+    client.send_binary(&[1, 2]).await;
+    tokio::time::sleep(3 * SOON).await;
+    gate.add_permits(1);
+    client.expect("437[2]").await;
 }

@@ -11,8 +11,11 @@ use super::network::{Claim, Event, Name, Network, Wire};
 use super::sessions::{ServerSession, Sessions, Told};
 
 pub(crate) const NAMES: [&str; 2] = ["/", "/chat"];
-pub(crate) const LIMITS: ConnectionLimits =
-    ConnectionLimits { namespaces: 2, connect_timeout: Duration::from_secs(45) };
+pub(crate) const LIMITS: ConnectionLimits = ConnectionLimits {
+    namespaces: 2,
+    connect_timeout: Duration::from_secs(45),
+    attachment_timeout: Duration::from_secs(10),
+};
 
 /// A socket, from its first connection to the end of its last one.
 pub(crate) struct Track {

@@ -240,6 +240,7 @@ impl<A: Application> Driver<A> {
 
     /// Works through bytes of the WebSocket.
     fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) {
+        self.application.receiving();
         let (packets, used) = self.work_through(cx, bytes);
         self.session.shared().counters.received(packets, used);
     }

@@ -72,7 +72,11 @@ pub(super) fn violation(server: &Server, session: &Session, violation: Violation
         let user_agent = session.handshake().user_agent();
         limited!(info, user_agent, "no CONNECT received: the client joined no namespace in time");
     } else {
-        server.counters().add(Count::PacketsOutOfPlace, 1);
+        let count = match violation {
+            Violation::AttachmentTimeout => Count::NoAttachments,
+            _ => Count::PacketsOutOfPlace,
+        };
+        server.counters().add(count, 1);
         tracing::debug!(error = %violation, "connection closed: the client broke the protocol");
     }
 }

@@ -32,8 +32,11 @@ pub(super) struct Options {
 impl Default for ServerBuilder {
     fn default() -> Self {
         let engine = EngineOptions { path: "/socket.io".into(), ..EngineOptions::default() };
-        let connection =
-            ConnectionLimits { namespaces: 64, connect_timeout: Duration::from_secs(45) };
+        let connection = ConnectionLimits {
+            namespaces: 64,
+            connect_timeout: Duration::from_secs(45),
+            attachment_timeout: Duration::from_secs(10),
+        };
         Self {
             options: Options {
                 engine,
@@ -138,6 +141,14 @@ impl ServerBuilder {
     /// custom parser has its own limits.
     pub const fn max_attachments(mut self, attachments: usize) -> Self {
         self.options.max_attachments = attachments;
+        self
+    }
+
+    /// Time without a byte from a client that has announced attachments and not sent them all, after
+    /// which it is disconnected (`forced close`). Default 10 s; the reference waits, and keeps what has
+    /// come, for as long as the connection lasts. It is noticed within twice that time.
+    pub const fn attachment_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connection.attachment_timeout = timeout;
         self
     }
 

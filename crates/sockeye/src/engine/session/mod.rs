@@ -197,6 +197,13 @@ impl Session {
         self.reschedule(&mut state);
     }
 
+    /// Whether something may be on its way to the application already: the body of a POST, or what is
+    /// not read because the peer does not read either.
+    pub(crate) fn may_have_unread(&self) -> bool {
+        let state = self.lock();
+        state.post.is_some() || state.paused
+    }
+
     /// The time of the session's server: milliseconds since it was made.
     #[must_use]
     pub fn now(&self) -> sockeye_proto::Moment {
