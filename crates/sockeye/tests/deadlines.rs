@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use sockeye::engine::CloseDetail;
 use sockeye::{Data, DisconnectReason, Server, Socket};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
-use support::{Client, Log, Polling, eventually, log, serve, serve_stream, within};
+use support::{Client, Http, Log, Polling, eventually, log, serve, serve_stream, within};
 
 /// How long a peer may do nothing here, where it matters.
 const SOON: Duration = Duration::from_millis(200);
@@ -33,6 +34,13 @@ async fn fill(socket: &Socket) {
         socket.emit("flood", &payload).expect("there is room");
         tokio::task::yield_now().await;
     }
+}
+
+/// A connection of a client that soon takes no more.
+async fn small_buffer(address: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a receive buffer of that size");
+    socket.connect(address).await.expect("the server listens")
 }
 
 /// Sends pongs until the server has closed the connection, and reads nothing.
@@ -169,4 +177,95 @@ async fn p_04_an_attachment_that_is_not_read_because_handlers_are_busy_is_not_mi
     tokio::time::sleep(3 * SOON).await;
     gate.add_permits(1);
     client.expect("437[2]").await;
+}
+
+#[tokio::test]
+async fn e_16_a_poll_whose_answer_is_not_read_ends_the_connection() {
+    let io = Server::builder().write_timeout(SOON).max_buffered_bytes(64 << 20).build();
+    let address = serve(&io).await;
+    let mut other = Client::join(address).await;
+    let polling = Polling::join(address).await;
+    let mut lazy = Http::over(small_buffer(address).await);
+    let socket = io.sockets().into_iter().find(|socket| socket.id() != other.id).unwrap();
+    const BYTES: usize = 32 << 20;
+    socket.emit("much", "x".repeat(BYTES)).unwrap();
+    lazy.request("GET", &polling.target, &[]).await;
+    eventually("the answer", || socket.buffered() == 0).await;
+    // Nothing can be awaited: it reads nothing.
+    tokio::time::sleep(4 * SOON).await;
+    let mut received = Vec::new();
+    let end = within("the end", lazy.into_stream().read_to_end(&mut received)).await;
+    assert!(received.len() < BYTES, "all was read: {end:?}");
+    io.emit("still", ()).unwrap();
+    other.expect(r#"42["still"]"#).await;
+}
+
+/// The clock stands still unless all wait.
+#[tokio::test(start_paused = true)]
+async fn e_16_the_head_of_a_request_has_ten_seconds() {
+    let address = serve(&Server::new()).await;
+    for begun in ["", "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost:"] {
+        let started = tokio::time::Instant::now();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.unwrap();
+        let waited = started.elapsed();
+        assert!((9..=11).contains(&waited.as_secs()), "{begun:?}: {waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn e_16_a_body_that_does_not_come_ends_the_session() {
+    let io = Server::builder().body_timeout(SOON).build();
+    let mut endings = endings(&io);
+    let address = serve(&io).await;
+    let polling = Polling::join(address).await;
+    let mut http = Http::open(address).await;
+    let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\n", polling.target);
+    http.send(&format!("{head}Content-Length: 10\r\n\r\n42[")).await;
+    assert_eq!(http.receive("the refusal").await.status, 408);
+    endings.expect((DisconnectReason::TransportError, CloseDetail::PostAborted)).await;
+}
+
+#[tokio::test]
+async fn e_02_all_bodies_together_have_a_limit() {
+    let io = Server::builder().max_body_bytes_in_flight(1_000).build();
+    io.of("/").on("sum", async |Data(bytes): Data<String>| bytes.len());
+    let address = serve(&io).await;
+    let stalled = Polling::join(address).await;
+    let mut other = Polling::join(address).await;
+    let mut http = Http::open(address).await;
+    let head = format!("POST {} HTTP/1.1\r\nHost: localhost\r\n", stalled.target);
+    http.send(&format!("{head}Content-Length: 1000\r\n\r\n42[\"{}", "x".repeat(900))).await;
+    let event = format!(r#"421["sum","{}"]"#, "y".repeat(200));
+    loop {
+        // Until the first body has arrived.
+        let response = other.posts.post(&other.target.clone(), &event).await;
+        if response.status == 503 {
+            break;
+        }
+        assert_eq!((response.status, other.poll().await.as_str()), (200, "431[200]"));
+    }
+    assert_eq!(io.sockets().len(), 2, "the session goes on");
+    drop(http);
+    eventually("the end of the session", || io.sockets().len() == 1).await;
+    other.post(&event).await;
+    assert_eq!(other.poll().await, "431[200]", "there is room again");
+}
+
+#[tokio::test]
+async fn e_14_the_head_of_a_request_has_a_limit() {
+    let io = Server::new();
+    let address = serve(&io).await;
+    let target = "/socket.io/?EIO=4&transport=polling";
+    let long = format!("X-Long: {}", "x".repeat(16 * 1024));
+    let many = ["X-Many: 1"; 101];
+    for lines in [&[long.as_str()][..], &many] {
+        let mut http = Http::open(address).await;
+        assert_eq!(http.get_with(target, lines).await.status, 431);
+        http.expect_end().await;
+    }
+    let most = format!("Cookie: {}", "a=b; ".repeat(3_000));
+    assert_eq!(Http::open(address).await.get_with(target, &[&most]).await.status, 200);
 }

@@ -9,7 +9,6 @@ use sockeye_proto::engine::{
 };
 use sockeye_proto::websocket::{Decoder, DeflateAgreement, Limits, Message as Frame};
 
-use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::application::Application;
@@ -17,7 +16,7 @@ use super::cork::Cork;
 use super::deflate::{self, LentInflater};
 use super::io::{Reader, Stream, linger};
 use super::scratch;
-use super::session::{Link, Post, Session};
+use super::session::{Link, Post, PostDone, Session};
 use super::trace;
 
 /// The one task that owns a session's I/O and its application.
@@ -38,7 +37,7 @@ pub(super) struct Driver<A: Application> {
 
 struct Payload {
     packets: PayloadReader,
-    done: oneshot::Sender<()>,
+    done: PostDone,
 }
 
 /// The WebSocket that is being read: the active link, or the candidate.
@@ -188,8 +187,7 @@ impl<A: Application> Driver<A> {
             return;
         }
         self.session.handle(&mut self.session.lock(), Input::PostDone);
-        // The request may have been given up.
-        let _ = payload.done.send(());
+        payload.done.tell();
     }
 
     fn read(&mut self, cx: &mut Context<'_>) {

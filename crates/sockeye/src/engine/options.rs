@@ -64,6 +64,10 @@ pub struct EngineOptions {
     /// for each of them. Under a Socket.IO server the id of its socket in `/` is the session's id,
     /// which is a credential: do not show ids of sockets to other clients then.
     pub allow_eio3: bool,
+    /// Bytes of POST bodies that may be held at once, for all sessions together: those that are
+    /// arriving, and those whose packets are not handled yet. Default 256 MiB. A body for which there is
+    /// no room is refused with 503, and its packets are lost; the session goes on.
+    pub max_body_bytes_in_flight: usize,
     /// Time a POST body may take to arrive. Default 30 s.
     pub body_timeout: Duration,
     /// Which pages of other origins may use the server. Default: none (E-024).
@@ -126,6 +130,7 @@ impl Default for EngineOptions {
             websocket: true,
             allow_upgrades: true,
             allow_eio3: false,
+            max_body_bytes_in_flight: 256 << 20,
             body_timeout: Duration::from_secs(30),
             cors: None,
             initial_packet: None,

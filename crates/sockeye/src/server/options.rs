@@ -113,6 +113,21 @@ impl ServerBuilder {
         self
     }
 
+    /// Time a POST body of a polling client may take to arrive. Default 30 s. Longer, and the client is
+    /// disconnected (`transport error`).
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.options.engine.body_timeout = timeout;
+        self
+    }
+
+    /// Bytes of POST bodies that may be held at once, for all clients together: those that are arriving,
+    /// and those whose packets are not handled yet. Default 256 MiB. A body for which there is no room is
+    /// refused with 503, and its packets are lost; the connection goes on.
+    pub const fn max_body_bytes_in_flight(mut self, bytes: usize) -> Self {
+        self.options.engine.max_body_bytes_in_flight = bytes;
+        self
+    }
+
     /// Bytes that may be queued for one client before it is disconnected as a slow reader.
     /// Default 4 MiB. A single packet may be larger. While half of it is queued, nothing is read from the
     /// client.

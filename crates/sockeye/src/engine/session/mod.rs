@@ -24,7 +24,7 @@ use super::id::Id;
 use super::options::SlowReaders;
 use super::server::Shared;
 use super::wheel::Place;
-pub(super) use answers::{PollAnswered, PollReply, Post};
+pub(super) use answers::{PollAnswered, PollReply, Post, PostDone};
 pub(super) use state::{Candidate, Link, State};
 
 /// One Engine.IO session: a connection to a client, over whatever transport it has now.
