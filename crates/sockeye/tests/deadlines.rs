@@ -269,3 +269,27 @@ async fn e_14_the_head_of_a_request_has_a_limit() {
     let most = format!("Cookie: {}", "a=b; ".repeat(3_000));
     assert_eq!(Http::open(address).await.get_with(target, &[&most]).await.status, 200);
 }
+
+/// What a ping floods is nothing: one answer waits, and that is sent.
+#[tokio::test]
+async fn w_13_of_the_pings_of_a_client_that_does_not_read_the_last_is_answered() {
+    let io = Server::new();
+    let mut slow = Client::join_with_small_buffer(serve(&io).await).await;
+    let socket = io.sockets().remove(0);
+    fill(&socket).await;
+    let before = socket.buffered();
+    let ping = |last| [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[last; 125]].concat();
+    for _ in 0..1_000 {
+        slow.send_bytes(&ping(1)).await;
+    }
+    slow.send_bytes(&ping(2)).await;
+    eventually("the pings", || io.metrics().engine.bytes_received > 125 * 1_001).await;
+    assert!(socket.buffered() <= before, "pongs are queued");
+    loop {
+        match slow.next("the pong").await {
+            support::Incoming::Text(_) => {}
+            support::Incoming::Pong(data) => break assert_eq!(data, [2; 125]),
+            other => panic!("{other:?}"),
+        }
+    }
+}
