@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::bystander::{Bystander, unharmed};
 use crate::{Failure, Outcome, Server};
 
 /// How many dialogues are held at once: enough to pass the time of those that wait for a heartbeat,
@@ -62,7 +63,8 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Holds all dialogues of a table with one server.
+/// Holds all dialogues of a table with one server. After each of them a client that is connected all the
+/// time, the bystander, exchanges an event with it.
 ///
 /// With `CONTRACT_OFFICIAL` set, the rows named in `differences` must fail: a difference that is
 /// none any more has to leave the table.
@@ -72,10 +74,12 @@ impl fmt::Debug for Case {
 /// With all rows that failed.
 pub async fn run(server: Arc<Server>, cases: Vec<Case>, differences: &[Difference]) {
     let official = env::var_os("CONTRACT_OFFICIAL").is_some();
+    let bystander = Arc::new(Bystander::join(&server).await);
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     for case in cases.into_iter().filter(Case::is_selected) {
         let (server, permits) = (Arc::clone(&server), Arc::clone(&permits));
+        let bystander = Arc::clone(&bystander);
         let label = format!("{case:?}");
         let differs = official && differences.iter().any(|(name, _)| *name == case.name);
         running.spawn(async move {
@@ -85,7 +89,9 @@ pub async fn run(server: Arc<Server>, cases: Vec<Case>, differences: &[Differenc
                 Ok(outcome) => outcome,
                 Err(_) => Err(Failure::new("the end of the dialogue", "it goes on for ever")),
             });
-            complaint(outcome, differs).map(|complaint| format!("{label}: {complaint}"))
+            let harm = unharmed(&bystander).await.err().map(|failure| failure.to_string());
+            let complaint = complaint(outcome, differs).or(harm);
+            complaint.map(|complaint| format!("{label}: {complaint}"))
         });
     }
     let complaints: Vec<String> = running.join_all().await.into_iter().flatten().collect();

@@ -13,6 +13,7 @@
 //! | `CONTRACT_OFFICIAL` | it is the official one: rows with a difference must *fail* |
 //! | `CASE` | run only the rows whose name or ids contain this |
 
+mod bystander;
 mod case;
 mod failure;
 mod pattern;

@@ -1,12 +1,12 @@
 //! The server under test, as a process.
 
-use std::env;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
+use std::{env, fs};
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(15);
@@ -75,10 +75,47 @@ impl Server {
         Arc::new(Self { mode, address, child: Mutex::new(child) })
     }
 
+    /// What it was asked to be.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Bytes of memory that it has now; 0 where the system does not tell.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it has ever had.
+    #[must_use]
+    pub fn most_resident_bytes(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// Files and connections that it has open; 0 where the system does not tell.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process())).map_or(0, Iterator::count)
+    }
+
+    /// A line of what Linux tells of a process, given there in kB.
+    fn status(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process()));
+        let kilobytes = status.ok().and_then(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        kilobytes.unwrap_or_default() * 1024
+    }
+
+    fn process(&self) -> u32 {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).id()
     }
 
     /// The path of its endpoint.

@@ -248,6 +248,15 @@ impl Connection {
         }
     }
 
+    /// Ends the connection by a reset: nothing that is on its way arrives.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not let it.
+    pub fn reset(self) -> Outcome {
+        self.stream.set_zero_linger().map_err(|error| Failure::new("a reset", error))
+    }
+
     /// Gives the stream to another protocol, with what was read already.
     pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
         (self.stream, self.buffer)

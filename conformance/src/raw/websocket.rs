@@ -168,6 +168,28 @@ impl WebSocket {
         captured.ok_or_else(|| self.unexpected(pattern, &incoming))
     }
 
+    /// Awaits a text message, whatever comes before it.
+    pub(crate) async fn await_text(&mut self, pattern: &str) -> Outcome {
+        loop {
+            match self.next(pattern).await? {
+                Incoming::Text(text) if capture(pattern, &text).is_some() => return Ok(()),
+                Incoming::Close(code) => {
+                    return Err(self.unexpected(pattern, &Incoming::Close(code)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Answers pings until the server ends the connection.
+    pub(crate) async fn idle(&mut self) {
+        while let Ok(incoming) = self.receive().await {
+            if let Incoming::Close(_) = incoming {
+                return;
+            }
+        }
+    }
+
     /// Awaits a binary message.
     ///
     /// # Errors

@@ -7,8 +7,12 @@ use sockeye_proto::socket::{
     Action, Connection, ConnectionLimits, Decoder, Packet, Payload, Violation,
 };
 
-const LIMITS: ConnectionLimits =
-    ConnectionLimits { namespaces: 3, connect_timeout: Duration::from_secs(45) };
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    namespaces: 3,
+    auth_bytes: 1 << 20,
+    connect_timeout: Duration::from_secs(45),
+    attachment_timeout: Duration::from_secs(10),
+};
 
 /// Any packets, decisions and departures on one Socket.IO connection, while time goes on.
 pub fn connection(data: &[u8]) {

@@ -123,6 +123,7 @@ impl Watched {
             ping_interval: milliseconds(opening.ping_interval),
             ping_timeout: milliseconds(opening.ping_timeout),
             upgrade_timeout: milliseconds(opening.upgrade_timeout),
+            write_timeout: milliseconds(opening.upgrade_timeout),
         };
         let revision = if opening.revision_3 { Revision::Three } else { Revision::Four };
         let websocket = opening.over_websocket;
@@ -162,6 +163,8 @@ impl Watched {
             Operation::LinkFailed { candidate } => {
                 Input::LinkFailed { link: link(candidate), detail: CloseDetail::InvalidFrame }
             }
+            // Over a WebSocket there is nothing to tell unless it is full.
+            Operation::Queued if self.websocket => Input::WriteBlocked { progress: false },
             Operation::Queued => Input::Queued,
             Operation::Close => Input::Close,
         };

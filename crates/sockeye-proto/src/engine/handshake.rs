@@ -139,6 +139,8 @@ pub enum RejectionContext {
     IdGeneration,
     /// A request body above the limit. The answer is an empty 413 instead (E-054).
     PayloadTooLarge,
+    /// There is no room for one more request body. The answer is an empty 503 instead.
+    TooManyBodies,
 }
 
 impl RejectionContext {
@@ -152,6 +154,7 @@ impl RejectionContext {
             Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
             Self::IdGeneration => "ID_GENERATION_ERROR",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::TooManyBodies => "TOO_MANY_BODIES",
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Connection<S> {
     namespaces: SmallVec<[Namespace<S>; 1]>,
     /// When a client that has joined nothing is closed; `None` once it has.
     deadline: Option<Moment>,
+    /// When a client whose packet misses attachments is closed, unless it sends something.
+    attachments: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -50,8 +52,12 @@ const MAX_NAMESPACE_BYTES: usize = 1024;
 pub struct ConnectionLimits {
     /// Namespaces that a client may be in, or be joining, at the same time.
     pub namespaces: usize,
+    /// Bytes that a client's JSON object may have which comes with a CONNECT.
+    pub auth_bytes: usize,
     /// Time in which a client must have joined a namespace (S-022).
     pub connect_timeout: Duration,
+    /// Time in which a client must send something while attachments are missing that it has announced.
+    pub attachment_timeout: Duration,
 }
 
 /// What a packet asks for.
@@ -67,6 +73,11 @@ pub enum Action<'p, 's, S> {
     },
     /// Refuse the CONNECT: the client is in as many namespaces as it may be.
     TooManyNamespaces {
+        /// The namespace asked for.
+        namespace: &'p str,
+    },
+    /// Refuse the CONNECT: more comes with it than may be kept.
+    AuthTooLong {
         /// The namespace asked for.
         namespace: &'p str,
     },
@@ -110,6 +121,8 @@ pub enum Violation {
     ServerPacket,
     /// No namespace was joined in time (S-022).
     ConnectTimeout,
+    /// Attachments that were announced did not come.
+    AttachmentTimeout,
 }
 
 impl fmt::Display for Violation {
@@ -120,6 +133,7 @@ impl fmt::Display for Violation {
             Self::NamespaceTooLong => "namespace with a name above 1024 bytes",
             Self::ServerPacket => "CONNECT_ERROR from a client",
             Self::ConnectTimeout => "no namespace was joined in time (connect_timeout)",
+            Self::AttachmentTimeout => "attachments did not come (attachment_timeout)",
         })
     }
 }
@@ -131,7 +145,7 @@ impl<S: Clone> Connection<S> {
     #[must_use]
     pub fn new(now: Moment, limits: &ConnectionLimits) -> Self {
         let deadline = Some(now.after(limits.connect_timeout));
-        Self { namespaces: SmallVec::new(), deadline }
+        Self { namespaces: SmallVec::new(), deadline, attachments: None }
     }
 
     /// Takes a packet from the client.
@@ -196,6 +210,7 @@ impl<S: Clone> Connection<S> {
     /// The connection is gone: the sockets that were on it.
     pub fn close(&mut self) -> impl Iterator<Item = S> + use<S> {
         self.deadline = None;
+        self.attachments = None;
         std::mem::take(&mut self.namespaces).into_iter().filter_map(|namespace| {
             match namespace.state {
                 State::Connected(socket) => Some(socket),
@@ -212,20 +227,40 @@ impl<S: Clone> Connection<S> {
         })
     }
 
-    /// When [`Connection::deadline_passed`] is due.
-    #[must_use]
-    pub const fn deadline(&self) -> Option<Moment> {
-        self.deadline
+    /// A packet came whose attachments are still to come.
+    pub fn attachments_announced(&mut self, now: Moment, limits: &ConnectionLimits) {
+        self.attachments = Some(now.after(limits.attachment_timeout));
     }
 
-    /// Checks the deadline.
+    /// All attachments have come.
+    pub const fn attachments_complete(&mut self) {
+        self.attachments = None;
+    }
+
+    /// The client has sent something since attachments were announced, or since this was said last:
+    /// whoever sends a large one slowly sends it all the same.
+    pub fn is_sending(&mut self, now: Moment, limits: &ConnectionLimits) {
+        if self.attachments.is_some() {
+            self.attachments_announced(now, limits);
+        }
+    }
+
+    /// When [`Connection::deadline_passed`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.deadline.into_iter().chain(self.attachments).min()
+    }
+
+    /// Checks the deadlines.
     ///
     /// # Errors
-    /// [`Violation::ConnectTimeout`].
+    /// [`Violation::ConnectTimeout`], [`Violation::AttachmentTimeout`].
     pub fn deadline_passed(&mut self, now: Moment) -> Result<(), Violation> {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.deadline = None;
+        if self.deadline.take_if(|deadline| *deadline <= now).is_some() {
             return Err(Violation::ConnectTimeout);
+        }
+        if self.attachments.take_if(|deadline| *deadline <= now).is_some() {
+            return Err(Violation::AttachmentTimeout);
         }
         Ok(())
     }
@@ -248,6 +283,9 @@ impl<S: Clone> Connection<S> {
         }
         if self.namespaces.len() >= limits.namespaces {
             return Ok(Action::TooManyNamespaces { namespace });
+        }
+        if auth.is_some_and(|auth| auth.len() > limits.auth_bytes) {
+            return Ok(Action::AuthTooLong { namespace });
         }
         self.namespaces.push(Namespace { name: namespace.into(), state: State::Connecting });
         Ok(Action::Connect { namespace, auth })
@@ -283,8 +321,12 @@ mod tests {
     use super::*;
     use crate::socket::Decoder;
 
-    const LIMITS: ConnectionLimits =
-        ConnectionLimits { namespaces: 3, connect_timeout: Duration::from_millis(45_000) };
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        namespaces: 3,
+        auth_bytes: 20,
+        connect_timeout: Duration::from_millis(45_000),
+        attachment_timeout: Duration::from_millis(10_000),
+    };
 
     fn connection() -> Connection<&'static str> {
         Connection::new(Moment::START, &LIMITS)
@@ -297,6 +339,7 @@ mod tests {
                 format!("connect {namespace} {}", auth.unwrap_or("-"))
             }
             Action::TooManyNamespaces { namespace } => format!("too many {namespace}"),
+            Action::AuthTooLong { namespace } => format!("too long {namespace}"),
             Action::Event { socket, name, id, .. } => format!("event {name} of {socket} {id:?}"),
             Action::Acknowledgement { socket, id, .. } => format!("ack {id} of {socket}"),
             Action::Left(socket) => format!("left {socket}"),
@@ -384,6 +427,36 @@ mod tests {
         receive(&mut connection, "0").unwrap();
         assert!(connection.accept("/", "root"));
         assert_eq!(connection.deadline(), None);
+    }
+
+    #[test]
+    fn p_04_a_client_whose_attachments_do_not_come_is_closed_unless_it_is_sending() {
+        let (mut connection, at) = (connection(), Moment::from_millis);
+        assert!(receive(&mut connection, "0").is_ok() && connection.accept("/", "root"));
+        connection.attachments_announced(at(1_000), &LIMITS);
+        assert_eq!(connection.deadline(), Some(at(11_000)));
+        connection.is_sending(at(11_000), &LIMITS);
+        assert_eq!(connection.deadline_passed(at(20_999)), Ok(()));
+        assert_eq!(connection.deadline_passed(at(21_000)), Err(Violation::AttachmentTimeout));
+        assert_eq!(connection.deadline(), None);
+    }
+
+    #[test]
+    fn p_04_attachments_that_came_are_not_waited_for() {
+        let (mut connection, at) = (connection(), Moment::from_millis);
+        connection.attachments_announced(at(0), &LIMITS);
+        assert_eq!(connection.deadline(), Some(at(10_000)), "before that of CONNECT");
+        connection.attachments_complete();
+        connection.is_sending(at(1), &LIMITS);
+        assert_eq!(connection.deadline(), Some(at(45_000)));
+    }
+
+    #[test]
+    fn p_22_what_comes_with_connect_is_limited() {
+        let mut connection = connection();
+        let auth = |bytes: usize| format!("0{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
+        assert_eq!(receive(&mut connection, &auth(21)).unwrap(), "too long /");
+        assert!(receive(&mut connection, &auth(20)).unwrap().starts_with("connect /"));
     }
 
     #[test]

@@ -11,8 +11,12 @@ use super::network::{Claim, Event, Name, Network, Wire};
 use super::sessions::{ServerSession, Sessions, Told};
 
 pub(crate) const NAMES: [&str; 2] = ["/", "/chat"];
-pub(crate) const LIMITS: ConnectionLimits =
-    ConnectionLimits { namespaces: 2, connect_timeout: Duration::from_secs(45) };
+pub(crate) const LIMITS: ConnectionLimits = ConnectionLimits {
+    namespaces: 2,
+    auth_bytes: 1 << 20,
+    connect_timeout: Duration::from_secs(45),
+    attachment_timeout: Duration::from_secs(10),
+};
 
 /// A socket, from its first connection to the end of its last one.
 pub(crate) struct Track {
@@ -234,7 +238,9 @@ impl Server {
                 self.tracks[track].over = true;
             }
             Ok(Action::Ignore) => panic!("a client says nothing twice"),
-            Ok(Action::TooManyNamespaces { .. }) => panic!("there are only two"),
+            Ok(Action::TooManyNamespaces { .. } | Action::AuthTooLong { .. }) => {
+                panic!("there are only two, with little to say")
+            }
             Err(violation) => {
                 assert!(session.has_kicked, "{violation}");
                 self.handle(network, sid, Input::Close);

@@ -55,6 +55,7 @@ impl ServerSession {
             ping_interval: Duration::from_millis(PING_INTERVAL),
             ping_timeout: Duration::from_millis(PING_TIMEOUT),
             upgrade_timeout: Duration::from_millis(1_000),
+            write_timeout: Duration::from_millis(1_000),
         };
         let websocket = (transport == TransportName::WebSocket).then(|| WebSocket {
             wire,

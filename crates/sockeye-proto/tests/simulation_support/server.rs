@@ -43,6 +43,7 @@ impl Server {
             ping_interval: Duration::from_millis(300),
             ping_timeout: Duration::from_millis(200),
             upgrade_timeout: Duration::from_millis(1_000),
+            write_timeout: Duration::from_millis(1_000),
         };
         let websocket = WebSocket { decoder: Decoder::new(Role::Server), link: Link::Active };
         Self {

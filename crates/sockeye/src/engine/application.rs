@@ -29,6 +29,9 @@ pub trait Application: Send + 'static {
     /// arrived. Only in revision 4, where the server pings.
     fn heartbeat(&mut self) {}
 
+    /// Bytes came from the peer: a message, or a part of one.
+    fn receiving(&mut self) {}
+
     /// Whether it can take more messages now. While it cannot, nothing is read from the peer, who
     /// feels it as back-pressure.
     fn is_ready(&self) -> bool {

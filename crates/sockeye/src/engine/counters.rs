@@ -151,7 +151,7 @@ impl EngineCounters {
         };
         self.add(closed, 1);
         let why = match detail {
-            CloseDetail::SlowReader => Count::SlowReaders,
+            CloseDetail::SlowReader | CloseDetail::WriteStalled => Count::SlowReaders,
             CloseDetail::OverlappingPoll | CloseDetail::OverlappingPost => {
                 Count::OverlappingRequests
             }

@@ -9,7 +9,6 @@ use sockeye_proto::engine::{
 };
 use sockeye_proto::websocket::{Decoder, DeflateAgreement, Limits, Message as Frame};
 
-use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::application::Application;
@@ -18,7 +17,7 @@ use super::deflate::{self, LentInflater};
 use super::io::{Reader, Stream, linger};
 use super::outbox::Outbox;
 use super::scratch;
-use super::session::{Link, Post, Session};
+use super::session::{Link, Post, PostDone, Session};
 use super::trace;
 
 /// The one task that owns a session's I/O and its application.
@@ -39,7 +38,7 @@ pub(super) struct Driver<A: Application> {
 
 struct Payload {
     packets: PayloadReader,
-    done: oneshot::Sender<()>,
+    done: PostDone,
 }
 
 /// The WebSocket that is being read: the active link, or the candidate.
@@ -197,8 +196,7 @@ impl<A: Application> Driver<A> {
             return;
         }
         self.session.handle(&mut self.session.lock(), Input::PostDone);
-        // The request may have been given up.
-        let _ = payload.done.send(());
+        payload.done.tell();
     }
 
     fn read(&mut self, cx: &mut Context<'_>) {
@@ -249,6 +247,7 @@ impl<A: Application> Driver<A> {
 
     /// Works through bytes of the WebSocket.
     fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) {
+        self.application.receiving();
         let (packets, used) = self.work_through(cx, bytes);
         self.session.shared().counters.received(packets, used);
     }

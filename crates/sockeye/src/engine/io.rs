@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::outbox::Outbox;
+use super::patient::Patient;
 
 /// A stream of bytes both ways that is not a plain TCP socket: TLS, HTTP/2, memory.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -95,6 +96,10 @@ impl Upgrade {
 fn take_apart(upgraded: Upgraded) -> Ends {
     let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => return of_tcp(parts.io.into_inner(), &parts.read_buf),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match upgraded.downcast::<TokioIo<Patient>>() {
+        Ok(parts) => return of_tcp(parts.io.into_inner().into_inner(), &parts.read_buf),
         Err(upgraded) => upgraded,
     };
     match upgraded.downcast::<TokioIo<TcpStream>>() {

@@ -10,6 +10,7 @@
 
 mod application;
 mod batch;
+mod bodies;
 mod body;
 mod caught;
 #[cfg(feature = "client")]
@@ -33,6 +34,7 @@ mod metrics;
 mod new_id;
 mod options;
 mod outbox;
+mod patient;
 mod places;
 mod polling;
 mod refusal;
@@ -81,6 +83,8 @@ pub(crate) use deflate::PacketFrames;
 pub(crate) use id::Id;
 #[cfg(feature = "server")]
 pub(crate) use outbox::Outbox;
+#[cfg(feature = "server")]
+pub(crate) use patient::Patient;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use scratch::with_encode_scratch;
 #[cfg(feature = "server")]

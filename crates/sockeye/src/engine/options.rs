@@ -25,6 +25,11 @@ pub struct EngineOptions {
     pub ping_timeout: Duration,
     /// Time in which an upgrade must be complete. Default 10 s (E-015).
     pub upgrade_timeout: Duration,
+    /// Time in which a connection that takes no more bytes must take some. Default 10 s. A peer that
+    /// takes none for so long is disconnected (`transport error`), also if it answers pings. Shorter
+    /// gives memory back sooner, and loses peers on slow networks: that they take something is seen in
+    /// steps of about a third of the system's send buffer.
+    pub write_timeout: Duration,
     /// Bytes that a POST body, or a WebSocket message, may have. Default 1 000 000 (E-016). It is
     /// announced to clients as `maxPayload`.
     pub max_http_buffer_size: usize,
@@ -59,6 +64,10 @@ pub struct EngineOptions {
     /// for each of them. Under a Socket.IO server the id of its socket in `/` is the session's id,
     /// which is a credential: do not show ids of sockets to other clients then.
     pub allow_eio3: bool,
+    /// Bytes of POST bodies that may be held at once, for all sessions together: those that are
+    /// arriving, and those whose packets are not handled yet. Default 256 MiB. A body for which there is
+    /// no room is refused with 503, and its packets are lost; the session goes on.
+    pub max_body_bytes_in_flight: usize,
     /// Time a POST body may take to arrive. Default 30 s.
     pub body_timeout: Duration,
     /// Which pages of other origins may use the server. Default: none (E-024).
@@ -98,7 +107,8 @@ pub enum SlowReaders {
     #[default]
     Disconnect,
     /// What would be queued for them is refused, and whoever sends it is told; of a broadcast they
-    /// miss it. They stay connected for as long as they answer pings.
+    /// miss it. They stay connected for as long as they answer pings, and take something within each
+    /// `write_timeout`.
     Refuse,
 }
 
@@ -109,6 +119,7 @@ impl Default for EngineOptions {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
             max_http_buffer_size: 1_000_000,
             max_buffered_bytes: 4 << 20,
             slow_readers: SlowReaders::Disconnect,
@@ -119,6 +130,7 @@ impl Default for EngineOptions {
             websocket: true,
             allow_upgrades: true,
             allow_eio3: false,
+            max_body_bytes_in_flight: 256 << 20,
             body_timeout: Duration::from_secs(30),
             cors: None,
             initial_packet: None,

@@ -13,11 +13,13 @@ use http_body::Body;
 use sockeye_proto::engine::Input;
 use tokio::sync::oneshot;
 
+use super::bodies::BodyShare;
 use super::body::ResponseBody;
 use super::compression::HttpCompression;
 use super::refusal::{ConnectionErrorContext, Refusal};
 use super::service::{empty, success};
-use super::session::{PollAnswered, Post, Session};
+use super::session::{PollAnswered, Post, PostDone, Session};
+use crate::limited::limited;
 
 /// The content type of binary payloads.
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -69,12 +71,17 @@ where
     let guard = Guard { session, given_up: Some(Input::PostAborted) };
     let options = &session.shared().options;
     let limit = options.max_http_buffer_size;
-    let collected = collect(session, body, limit);
+    let mut share = BodyShare::new(session);
+    let collected = collect(session, body, limit, &mut share);
     let body = match tokio::time::timeout(options.body_timeout, collected).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge(size))) => {
             guard.defuse();
             return Err(refuse_body(session, size, limit));
+        }
+        Ok(Err(BodyError::NoRoom)) => {
+            guard.defuse();
+            return Err(refuse_for_now(session));
         }
         Ok(Err(BodyError::Broken | BodyError::SessionOver)) => {
             return Ok(empty(StatusCode::BAD_REQUEST));
@@ -83,6 +90,7 @@ where
     };
     guard.defuse();
     let (done, handled) = oneshot::channel();
+    let done = PostDone { done, share };
     session.lock().leave_post(Post::Arrived { body, octets, done });
     session.wake();
     // Also a body that ended the session is answered with `ok` (E-058, E-060).
@@ -94,11 +102,24 @@ where
 
 /// The session goes on, and is told nothing more than the status (E-054).
 fn refuse_body(session: &Arc<Session>, size: u64, limit: usize) -> Refusal {
+    forget_body(session);
+    let answer = empty(StatusCode::PAYLOAD_TOO_LARGE);
+    Refusal::with_answer(ConnectionErrorContext::PayloadTooLarge { size, limit }, answer)
+}
+
+/// The same where it is the others that are too much.
+fn refuse_for_now(session: &Arc<Session>) -> Refusal {
+    forget_body(session);
+    let limit = session.shared().options.max_body_bytes_in_flight;
+    limited!(warn, limit, "request body refused: too many bytes of others are held");
+    let answer = empty(StatusCode::SERVICE_UNAVAILABLE);
+    Refusal::with_answer(ConnectionErrorContext::TooManyBodies { limit }, answer)
+}
+
+fn forget_body(session: &Arc<Session>) {
     let mut state = session.lock();
     state.post = None;
     session.handle(&mut state, Input::PostDone);
-    let answer = empty(StatusCode::PAYLOAD_TOO_LARGE);
-    Refusal::with_answer(ConnectionErrorContext::PayloadTooLarge { size, limit }, answer)
 }
 
 /// The answer to a GET.
@@ -161,12 +182,19 @@ impl Drop for Guard<'_> {
 enum BodyError {
     /// It has at least so many bytes.
     TooLarge(u64),
+    /// All bodies together have too many.
+    NoRoom,
     Broken,
     SessionOver,
 }
 
 /// The whole body, if it is not longer than `limit`; never buffers more than that.
-async fn collect<B>(session: &Session, body: B, limit: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(
+    session: &Session,
+    body: B,
+    limit: usize,
+    share: &mut BodyShare,
+) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: fmt::Display,
@@ -193,6 +221,9 @@ where
         let size = first.len().max(all.len()) + data.len();
         if size > limit {
             return Err(BodyError::TooLarge(size as u64));
+        }
+        if !share.take(data.len()) {
+            return Err(BodyError::NoRoom);
         }
         if all.is_empty() && first.is_empty() {
             first = data;

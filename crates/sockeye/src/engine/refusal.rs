@@ -59,6 +59,12 @@ pub enum ConnectionErrorContext {
         /// Bytes that it may have: `max_http_buffer_size`.
         limit: usize,
     },
+    /// Code 3, but the client gets an empty 503, and its session goes on: there is no room for one more
+    /// request body.
+    TooManyBodies {
+        /// Bytes that all together may have: `max_body_bytes_in_flight`.
+        limit: usize,
+    },
     /// Code 4: `allow_request` refused, and the message that it gave, if it did.
     Forbidden(Option<String>),
     /// Code 4: as many sessions are open as may be, in all, or from the client's address.
@@ -119,6 +125,7 @@ impl ConnectionErrorContext {
             Self::TransportHandshake(_) => bad_request(RejectionContext::TransportHandshake),
             Self::IdGeneration(_) => bad_request(RejectionContext::IdGeneration),
             Self::PayloadTooLarge { .. } => bad_request(RejectionContext::PayloadTooLarge),
+            Self::TooManyBodies { .. } => bad_request(RejectionContext::TooManyBodies),
             Self::Forbidden(message) => Rejection::Forbidden(message.clone()),
             Self::TooManyConnections { .. } => {
                 Rejection::Forbidden(Some("Too many connections".to_owned()))
@@ -148,6 +155,9 @@ impl fmt::Display for ConnectionErrorContext {
             Self::TransportHandshake(reason) | Self::IdGeneration(reason) => f.write_str(reason),
             Self::PayloadTooLarge { size, limit } => {
                 write!(f, "at least {size} bytes, and the limit is {limit}")
+            }
+            Self::TooManyBodies { limit } => {
+                write!(f, "all together have {limit} (max_body_bytes_in_flight)")
             }
             Self::Forbidden(_) => f.write_str("by allow_request"),
             Self::TooManyConnections { from_address: false } => f.write_str("max_connections"),

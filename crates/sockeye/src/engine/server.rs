@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::application::Connector;
+use super::bodies::Bodies;
 use super::clock::Clock;
 use super::counters::{Count, EngineCounters};
 use super::deflate;
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     sessions: RwLock<HashMap<Id, Arc<Session>, RandomState>>,
     /// How many there are, as far as that is limited.
     pub(super) places: Places,
+    pub(super) bodies: Bodies,
     /// Ids that `generate_id` chose for sessions that are not open yet.
     held_ids: Mutex<HashSet<Id, RandomState>>,
     closed: AtomicBool,
@@ -95,6 +97,7 @@ impl<C: Connector> Engine<C> {
             ping_interval: options.ping_interval,
             ping_timeout: options.ping_timeout,
             upgrade_timeout: options.upgrade_timeout,
+            write_timeout: options.write_timeout,
         };
         let shared = Shared {
             options,
@@ -109,6 +112,7 @@ impl<C: Connector> Engine<C> {
             timing: Arc::new(timing),
             sessions: RwLock::default(),
             places: Places::default(),
+            bodies: Bodies::default(),
             held_ids: Mutex::default(),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),

@@ -35,7 +35,7 @@ pub(super) fn upgraded() {
 
 /// The session that this thread is working for has ended.
 pub(super) fn ended(reason: CloseReason, detail: CloseDetail) {
-    if detail == CloseDetail::SlowReader {
+    if matches!(detail, CloseDetail::SlowReader | CloseDetail::WriteStalled) {
         tracing::debug!(%reason, %detail, "session ended: slow reader");
     } else {
         tracing::debug!(%reason, %detail, "session ended");

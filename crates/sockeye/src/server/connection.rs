@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
+use sockeye_proto::Moment;
 use sockeye_proto::engine::{CloseDetail, CloseReason, Message};
 use sockeye_proto::socket::{
     Action, Connection as Machine, DecodeError, EncodeError, Encoded, Packet, Payload, Violation,
@@ -31,6 +32,8 @@ pub(crate) struct Connection {
     joining: Running<Decision, ()>,
     /// The client is to be let into `/` without asking.
     enters_main: bool,
+    /// Something came from the client since the attachments that it owes were announced.
+    receiving: bool,
 }
 
 impl Connection {
@@ -40,7 +43,8 @@ impl Connection {
         let calls = Calls::new(server.clone());
         let decoder = server.codec().decoder();
         let (joining, enters_main) = (Running::default(), version_two::is_spoken(session));
-        Self { server, machine, decoder, calls, joining, enters_main }
+        let receiving = false;
+        Self { server, machine, decoder, calls, joining, enters_main, receiving }
     }
 }
 
@@ -50,19 +54,25 @@ impl Application for Connection {
             (MessageDecoder::Json(decoder), Message::Text(text)) => {
                 match decoder.text(text, self.server.max_attachments()) {
                     Ok(Some(packet)) => self.packet(session, cx, &packet),
-                    Ok(None) => {}
+                    Ok(None) => self.await_attachments(session),
                     Err(error) => self.invalid(session, &error),
                 }
             }
             (MessageDecoder::Json(decoder), Message::Binary(data)) => match decoder.binary(data) {
-                Ok(Some(assembled)) => self.received(session, cx, assembled.packet()),
+                Ok(Some(assembled)) => {
+                    self.machine.attachments_complete();
+                    self.received(session, cx, assembled.packet());
+                }
                 Ok(None) => {}
                 Err(error) => self.invalid(session, &error),
             },
             (MessageDecoder::Custom(decoder), message) => {
                 match codec::receive(&mut **decoder, message) {
-                    Ok(Some(received)) => self.received(session, cx, received.packet()),
-                    Ok(None) => {}
+                    Ok(Some(received)) => {
+                        self.machine.attachments_complete();
+                        self.received(session, cx, received.packet());
+                    }
+                    Ok(None) => self.await_attachments(session),
                     Err(error) => self.invalid(session, &error),
                 }
             }
@@ -81,10 +91,8 @@ impl Application for Connection {
         }
         self.see_off(session, cx);
         // Whoever has joined a namespace has no deadline, and need not ask what time it is.
-        if self.machine.deadline().is_some()
-            && let Err(violation) = self.machine.deadline_passed(session.now())
-        {
-            self.violated(session, violation);
+        if let Some(deadline) = self.machine.deadline() {
+            self.check_deadline(session, deadline);
         }
     }
 
@@ -121,6 +129,10 @@ impl Application for Connection {
         }
     }
 
+    fn receiving(&mut self) {
+        self.receiving = true;
+    }
+
     fn is_ready(&self) -> bool {
         self.calls.len() < self.server.max_running_handlers()
     }
@@ -138,6 +150,29 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    /// A packet is incomplete.
+    fn await_attachments(&mut self, session: &Arc<Session>) {
+        self.receiving = false;
+        self.machine.attachments_announced(session.now(), self.server.connection_limits());
+        session.set_application_deadline(self.machine.deadline());
+    }
+
+    fn check_deadline(&mut self, session: &Arc<Session>, deadline: Moment) {
+        let now = session.now();
+        if deadline > now {
+            return;
+        }
+        // What is not read because handlers are busy is not missing.
+        let unread = !self.is_ready() || session.may_have_unread();
+        if std::mem::take(&mut self.receiving) || unread {
+            self.machine.is_sending(now, self.server.connection_limits());
+            session.set_application_deadline(self.machine.deadline());
+        }
+        if let Err(violation) = self.machine.deadline_passed(now) {
+            self.violated(session, violation);
+        }
+    }
+
     /// A packet that came in several messages, or was read by a custom parser.
     fn received(
         &mut self,
@@ -179,6 +214,10 @@ impl Connection {
             }
             Ok(Action::TooManyNamespaces { namespace }) => {
                 let error = ConnectError::new("Too many namespaces (max_namespaces)");
+                self.send_refusal(session, namespace, &error);
+            }
+            Ok(Action::AuthTooLong { namespace }) => {
+                let error = ConnectError::new("Too much auth (max_auth_bytes)");
                 self.send_refusal(session, namespace, &error);
             }
             Ok(Action::Left(socket)) => self.left(session, cx, &socket),
@@ -277,7 +316,7 @@ impl Connection {
                 return self.arrived(session, cx, arrival);
             }
         };
-        session.set_application_deadline(None);
+        session.set_application_deadline(self.machine.deadline());
         for work in works {
             self.calls.start(cx, work, &socket, calls::CONNECT);
         }

@@ -32,6 +32,7 @@ pub(super) enum Count {
     NotRecovered,
     InvalidPackets,
     PacketsOutOfPlace,
+    NoAttachments,
     NoConnect,
 }
 

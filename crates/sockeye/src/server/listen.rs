@@ -10,16 +10,23 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tower_service::Service;
 
 use super::server::Server;
-use crate::engine::RemoteAddress;
+use crate::engine::{Patient, RemoteAddress};
 use crate::limited::limited;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that the head of a request may have, and that are read ahead: what Node.js allows.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// How long to wait after the system could not give another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Server {
     /// Serves the server alone, over plain HTTP, until [`close`](Server::close).
+    ///
+    /// A client has 10 s to send the head of a request, which may have about 16 KiB and 100 headers (431), and
+    /// takes something of the answer within each
+    /// [`write_timeout`](crate::ServerBuilder::write_timeout). Under another HTTP server it is that one's
+    /// to set such limits.
     ///
     /// Cancel safety: dropped, it accepts no more connections; those that are open go on.
     ///
@@ -56,9 +63,11 @@ impl Server {
             let response = service.clone().call(request);
             async move { response.await.map_err(|never: Infallible| never) }
         });
+        let stream = Patient::new(stream, self.write_timeout());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::spawn(async move {

@@ -94,6 +94,8 @@ pub struct Violations {
     /// Packets that are not allowed at their place, such as an event for a namespace that the client
     /// is not in (S-025).
     pub packets_out_of_place: u64,
+    /// Clients that announced attachments and sent nothing for `attachment_timeout`.
+    pub no_attachments: u64,
     /// Clients that joined no namespace within `connect_timeout` (S-022).
     pub no_connect: u64,
 }
@@ -138,6 +140,7 @@ impl Server {
             violations: Violations {
                 invalid_packets: sum(Count::InvalidPackets),
                 packets_out_of_place: sum(Count::PacketsOutOfPlace),
+                no_attachments: sum(Count::NoAttachments),
                 no_connect: sum(Count::NoConnect),
             },
         }

@@ -32,8 +32,12 @@ pub(super) struct Options {
 impl Default for ServerBuilder {
     fn default() -> Self {
         let engine = EngineOptions { path: "/socket.io".into(), ..EngineOptions::default() };
-        let connection =
-            ConnectionLimits { namespaces: 64, connect_timeout: Duration::from_secs(45) };
+        let connection = ConnectionLimits {
+            namespaces: 64,
+            auth_bytes: 64 * 1024,
+            connect_timeout: Duration::from_secs(45),
+            attachment_timeout: Duration::from_secs(10),
+        };
         Self {
             options: Options {
                 engine,
@@ -89,6 +93,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Time in which a connection that takes no more bytes must take some. Default 10 s. A client that
+    /// takes none for so long is disconnected (`transport error`), also if it answers pings. Shorter
+    /// gives memory back sooner, and loses clients on slow networks: that they take something is seen
+    /// in steps of about a third of the system's send buffer.
+    pub const fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.options.engine.write_timeout = timeout;
+        self
+    }
+
     /// Time in which a client must have joined a namespace. Default 45 s.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.options.connection.connect_timeout = timeout;
@@ -98,6 +111,21 @@ impl ServerBuilder {
     /// Bytes that a message, or a POST body, may have. Default 1 000 000, on every transport.
     pub const fn max_http_buffer_size(mut self, bytes: usize) -> Self {
         self.options.engine.max_http_buffer_size = bytes;
+        self
+    }
+
+    /// Time a POST body of a polling client may take to arrive. Default 30 s. Longer, and the client is
+    /// disconnected (`transport error`).
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.options.engine.body_timeout = timeout;
+        self
+    }
+
+    /// Bytes of POST bodies that may be held at once, for all clients together: those that are arriving,
+    /// and those whose packets are not handled yet. Default 256 MiB. A body for which there is no room is
+    /// refused with 503, and its packets are lost; the connection goes on.
+    pub const fn max_body_bytes_in_flight(mut self, bytes: usize) -> Self {
+        self.options.engine.max_body_bytes_in_flight = bytes;
         self
     }
 
@@ -132,6 +160,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Time without a byte from a client that has announced attachments and not sent them all, after
+    /// which it is disconnected (`forced close`). Default 10 s; the reference waits, and keeps what has
+    /// come, for as long as the connection lasts. It is noticed within twice that time.
+    pub const fn attachment_timeout(mut self, timeout: Duration) -> Self {
+        self.options.connection.attachment_timeout = timeout;
+        self
+    }
+
     /// Connections that may be open at the same time. Default: any number. One more is refused
     /// (403, code 4).
     pub const fn max_connections(mut self, connections: usize) -> Self {
@@ -150,6 +186,14 @@ impl ServerBuilder {
     /// refused with CONNECT_ERROR.
     pub const fn max_namespaces(mut self, namespaces: usize) -> Self {
         self.options.connection.namespaces = namespaces;
+        self
+    }
+
+    /// Bytes that may come with a CONNECT, as JSON: what `auth` is on the client's side. Default 64 KiB;
+    /// the reference keeps a message. It is kept for as long as the client is in the namespace. More is
+    /// refused with CONNECT_ERROR.
+    pub const fn max_auth_bytes(mut self, bytes: usize) -> Self {
+        self.options.connection.auth_bytes = bytes;
         self
     }
 

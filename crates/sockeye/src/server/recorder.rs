@@ -226,6 +226,7 @@ fn violations(metrics: &Metrics, visit: &mut Visit<'_>) {
             (kind("heartbeat_direction"), below.heartbeat_direction),
             (kind("invalid_packets"), own.invalid_packets),
             (kind("packets_out_of_place"), own.packets_out_of_place),
+            (kind("no_attachments"), own.no_attachments),
             (kind("no_connect"), own.no_connect),
         ],
     );

@@ -237,6 +237,10 @@ impl Server {
         &self.0.options.engine.path
     }
 
+    pub(super) fn write_timeout(&self) -> Duration {
+        self.0.options.engine.write_timeout
+    }
+
     pub(super) fn connection_limits(&self) -> &ConnectionLimits {
         &self.0.options.connection
     }

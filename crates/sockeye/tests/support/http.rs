@@ -167,8 +167,9 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 #[derive(Debug)]
 pub(crate) struct Polling<S = TcpStream> {
     polls: Http<S>,
-    posts: Http<S>,
-    target: String,
+    pub(crate) posts: Http<S>,
+    /// Path and query of its requests.
+    pub(crate) target: String,
     /// The id of the session.
     pub(crate) sid: String,
 }

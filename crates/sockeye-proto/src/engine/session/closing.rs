@@ -86,6 +86,7 @@ impl Session {
             self.phase = Phase::Closing;
             self.deadlines.clear(Deadline::Ping);
             self.deadlines.clear(Deadline::Pong);
+            self.deadlines.clear(Deadline::Write);
             self.detail = detail;
             self.outputs.push(Output::Ended(reason, ()));
         }

@@ -12,12 +12,20 @@ pub enum Deadline {
     Upgrade,
     /// A GET that waits during a probe is to be ended, so that the client can switch (E-085).
     ProbeNoop,
+    /// The peer has taken nothing for too long of what is to be written to it.
+    Write,
     /// The peer had its time to learn that the session is over (E-032).
     CloseGrace,
 }
 
-const ALL: [Deadline; 5] =
-    [Deadline::Ping, Deadline::Pong, Deadline::Upgrade, Deadline::ProbeNoop, Deadline::CloseGrace];
+const ALL: [Deadline; 6] = [
+    Deadline::Ping,
+    Deadline::Pong,
+    Deadline::Upgrade,
+    Deadline::ProbeNoop,
+    Deadline::Write,
+    Deadline::CloseGrace,
+];
 
 const NEVER: Moment = Moment::from_millis(u64::MAX);
 

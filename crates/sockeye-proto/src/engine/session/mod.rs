@@ -11,6 +11,7 @@ mod polling;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod writing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Timing {
     pub ping_timeout: Duration,
     /// Time in which an upgrade must be complete (E-015).
     pub upgrade_timeout: Duration,
+    /// Time in which a WebSocket that is full must take something.
+    pub write_timeout: Duration,
 }
 
 /// What happened to a session.
@@ -85,6 +88,13 @@ pub enum Input {
     },
     /// The application put packets into the outbox.
     Queued,
+    /// The active WebSocket did not take all that was to be written.
+    WriteBlocked {
+        /// Whether it took something.
+        progress: bool,
+    },
+    /// It took all that was left.
+    WriteUnblocked,
     /// The application ends the session, after what is queued (E-092).
     Close,
     /// The driver has not read for a while, for a reason that is not the peer's: a pong may lie
@@ -241,6 +251,8 @@ impl Session {
             Input::Undecodable { link: Link::Candidate }
             | Input::LinkFailed { link: Link::Candidate, .. } => self.give_up_candidate(),
             Input::Queued => self.queued(),
+            Input::WriteBlocked { progress } => self.write_blocked(now, progress),
+            Input::WriteUnblocked => self.deadlines.clear(Deadline::Write),
             Input::Close => self.close(now),
             Input::Unread => self.excuse_pong(now),
             Input::DeadlinePassed => self.deadline_passed(now),
@@ -358,6 +370,7 @@ impl Session {
                 Deadline::Pong => self.end(now, CloseReason::PingTimeout, CloseDetail::None),
                 Deadline::Upgrade => self.give_up_candidate(),
                 Deadline::ProbeNoop => self.end_poll_of_probe(now),
+                Deadline::Write => self.write_stalled(),
                 Deadline::CloseGrace => self.release(),
             }
         }

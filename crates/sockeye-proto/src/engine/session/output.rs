@@ -149,6 +149,8 @@ pub enum CloseDetail {
     InvalidFrame,
     /// More bytes were queued for the peer than it read.
     SlowReader,
+    /// The peer took nothing for `write_timeout` of what was to be written to it.
+    WriteStalled,
 }
 
 impl CloseDetail {
@@ -166,6 +168,7 @@ impl CloseDetail {
             Self::PayloadTooLarge { .. } => "Max payload size exceeded",
             Self::InvalidFrame => "invalid WebSocket frame",
             Self::SlowReader => "more was queued for the peer than it read",
+            Self::WriteStalled => "the peer took nothing for too long (write_timeout)",
         }
     }
 }

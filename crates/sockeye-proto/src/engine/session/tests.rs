@@ -18,6 +18,7 @@ impl Story {
             ping_interval: Duration::from_millis(300),
             ping_timeout: Duration::from_millis(200),
             upgrade_timeout: Duration::from_millis(10_000),
+            write_timeout: Duration::from_millis(100),
         };
         let now = Moment::START;
         Self { now, session: Session::open(now, Arc::new(timing), revision, transport) }
@@ -433,7 +434,45 @@ mod closing {
     }
 }
 
+mod writing {
+    use super::*;
+
+    const FULL: Input = Input::WriteBlocked { progress: false };
+    const SOME: Input = Input::WriteBlocked { progress: true };
+    const STALLED: Output = Ended(TRANSPORT_ERROR, CloseDetail::WriteStalled);
+
+    #[test]
+    fn b_03_a_peer_that_takes_nothing_is_ended_also_if_its_pongs_come() {
+        let mut story = websocket();
+        story.when(FULL, &[]).waits(60).receives(PONG, &[]).when(FULL, &[]);
+        story.after(40, &[STALLED, Release]);
+        assert_eq!(story.session.deadline(), None);
+    }
+
+    #[test]
+    fn a_slow_peer_that_takes_something_has_its_time_anew() {
+        let mut story = websocket();
+        story.when(FULL, &[]).waits(99).when(SOME, &[]).waits(99).when(SOME, &[]);
+        story.after(100, &[STALLED, Release]);
+    }
+
+    #[test]
+    fn what_was_taken_at_last_is_not_waited_for() {
+        let mut story = websocket();
+        story.when(FULL, &[]).waits(99).when(Input::WriteUnblocked, &[]);
+        story.after(201, &[Send(Control::Ping)]);
+    }
+
+    #[test]
+    fn a_peer_that_is_told_of_the_end_has_the_time_for_that_and_no_other() {
+        let forced = Ended(CloseReason::ForcedClose, CloseDetail::None);
+        let mut story = websocket();
+        story.when(FULL, &[]).when(Input::Close, &[forced, CloseLink]).when(FULL, &[]);
+        story.after(5_000, &[Release]);
+    }
+}
+
 #[test]
 fn a_session_is_small() {
-    assert!(size_of::<Session>() <= 104, "{} bytes", size_of::<Session>());
+    assert!(size_of::<Session>() <= 112, "{} bytes", size_of::<Session>());
 }

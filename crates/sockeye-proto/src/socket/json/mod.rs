@@ -5,6 +5,7 @@ mod encode;
 mod placeholder;
 mod plain;
 mod scan;
+mod surrogates;
 
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
@@ -12,3 +13,4 @@ pub(super) use encode::write_string;
 pub use encode::{EncodeError, Encoded, Encoder, Written};
 pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};
+pub(super) use surrogates::replace_lone_surrogates;

@@ -11,6 +11,7 @@ use sockeye_proto::websocket::Frame;
 use tokio::sync::oneshot;
 
 use super::{Candidate, Link, Session, State};
+use crate::engine::bodies::BodyShare;
 use crate::engine::counters::{Count, EngineCounters};
 use crate::engine::deflate;
 use crate::engine::io::{self, Writer};
@@ -34,7 +35,22 @@ pub(in crate::engine) enum Post {
     Arriving(Waker),
     /// The driver has to work through the body, and then say so. `octets`: it came as
     /// `application/octet-stream`.
-    Arrived { body: Bytes, octets: bool, done: oneshot::Sender<()> },
+    Arrived { body: Bytes, octets: bool, done: PostDone },
+}
+
+/// Whom to tell that the packets of a POST are handled, and room for others then.
+#[derive(Debug)]
+pub(in crate::engine) struct PostDone {
+    pub(in crate::engine) done: oneshot::Sender<()>,
+    #[expect(dead_code, reason = "it gives room back when it is dropped")]
+    pub(in crate::engine) share: BodyShare,
+}
+
+impl PostDone {
+    /// Tells it. The request may have been given up.
+    pub(in crate::engine) fn tell(self) {
+        let _ = self.done.send(());
+    }
 }
 
 /// What the caller of `handle` has to do itself.

@@ -91,6 +91,7 @@ impl Session {
             .write_with(|slices| at_once(Pin::new(&mut *half).poll_write_vectored(cx, slices)));
         state.blocked = false;
         self.written(&mut state, queued, result);
+        self.unblocked(&mut state);
     }
 
     /// The same for a stream that only the driver can write to.
@@ -100,6 +101,7 @@ impl Session {
         stream: &mut dyn Stream,
     ) {
         let mut state = self.lock();
+        let was_blocked = state.blocked;
         let State { link, candidate, outbox, .. } = &mut *state;
         if let Some(candidate) = candidate {
             // A failed write shows itself when the candidate is read.
@@ -112,6 +114,9 @@ impl Session {
             let result = write_foreign(outbox, stream, cx);
             state.blocked = false;
             self.written(&mut state, queued, result);
+            if was_blocked {
+                self.unblocked(&mut state);
+            }
         }
         if matches!(state.link, Link::WebSocket(Writer::Shut)) {
             // Its end is awaited by reading.
@@ -134,7 +139,10 @@ impl Session {
                 state.link = Link::WebSocket(Writer::Shut);
             }
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.blocked = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                state.blocked = true;
+                self.handle(state, Input::WriteBlocked { progress: left < queued });
+            }
             Err(_) => {
                 state.outbox.clear();
                 state.link = Link::WebSocket(Writer::Shut);

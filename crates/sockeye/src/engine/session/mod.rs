@@ -24,7 +24,7 @@ use super::id::Id;
 use super::options::SlowReaders;
 use super::server::Shared;
 use super::wheel::Place;
-pub(super) use answers::{PollAnswered, PollReply, Post};
+pub(super) use answers::{PollAnswered, PollReply, Post, PostDone};
 pub(super) use state::{Candidate, Link, State};
 
 /// One Engine.IO session: a connection to a client, over whatever transport it has now.
@@ -195,6 +195,13 @@ impl Session {
         let mut state = self.lock();
         state.application_deadline = moment.unwrap_or(state::NEVER);
         self.reschedule(&mut state);
+    }
+
+    /// Whether something may be on its way to the application already: the body of a POST, or what is
+    /// not read because the peer does not read either.
+    pub(crate) fn may_have_unread(&self) -> bool {
+        let state = self.lock();
+        state.post.is_some() || state.paused
     }
 
     /// The time of the session's server: milliseconds since it was made.

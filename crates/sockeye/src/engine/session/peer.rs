@@ -9,18 +9,35 @@ use super::{Link, Session, State};
 use crate::engine::io::{Writer, linger};
 
 impl Session {
-    /// Answers a ping, unless the peer does not read: then the answer to a later one will do
+    /// The peer took something after it had taken nothing more for a while. If that was all, it is not
+    /// watched any longer.
+    pub(super) fn unblocked(self: &Arc<Self>, state: &mut State) {
+        if state.blocked {
+            return;
+        }
+        self.handle(state, Input::WriteUnblocked);
+        if let Some(data) = state.pong.take().filter(|_| !state.closing) {
+            state.outbox.push(Frame::pong(&data));
+            self.flush(state);
+        }
+    }
+
+    /// Answers a ping, unless the peer does not read: then only the last one is answered, when it does
     /// (RFC 6455, section 5.5.3), and a flood of pings queues nothing.
     pub(in crate::engine) fn answer_ping(self: &Arc<Self>, link: LinkName, data: &[u8]) {
         let mut state = self.lock();
         match link {
-            LinkName::Active if !state.blocked && !state.closing => {
-                if state.outbox.bytes() < self.shared.options.max_buffered_bytes {
-                    state.outbox.push(Frame::pong(data));
-                    self.flush_or_hold(&mut state);
-                }
+            LinkName::Active if state.closing => {}
+            LinkName::Active
+                if state.blocked
+                    || state.outbox.bytes() >= self.shared.options.max_buffered_bytes =>
+            {
+                state.pong = Some(data.into());
             }
-            LinkName::Active => {}
+            LinkName::Active => {
+                state.outbox.push(Frame::pong(data));
+                self.flush_or_hold(&mut state);
+            }
             LinkName::Candidate => {
                 if let Some(candidate) = &mut state.candidate
                     && candidate.outbox.is_empty()

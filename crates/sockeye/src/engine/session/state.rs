@@ -45,6 +45,8 @@ pub(in crate::engine) struct State {
     pub(in crate::engine) last_words: Outbox,
     /// Counts candidates, so that one is never taken for another.
     pub(in crate::engine) candidates: u32,
+    /// The answer to the last ping that came while the kernel took nothing.
+    pub(super) pong: Option<Box<[u8]>>,
     /// The close frame is queued: when it is written, writing is over.
     pub(in crate::engine) closing: bool,
 }
@@ -98,6 +100,7 @@ impl State {
             progress: false,
             last_words: Outbox::new(),
             candidates: 0,
+            pong: None,
             closing: false,
         }
     }
