@@ -13,6 +13,7 @@ mod client_session;
 mod connection;
 mod engine_packet;
 mod engine_payload;
+mod history;
 mod jsonp;
 mod message_pack;
 mod opening;
@@ -27,6 +28,7 @@ pub use client_session::client_session;
 pub use connection::connection;
 pub use engine_packet::engine_packet;
 pub use engine_payload::engine_payload;
+pub use history::history;
 pub use jsonp::jsonp;
 pub use message_pack::message_pack;
 pub use opening::opening;
@@ -40,12 +42,13 @@ pub use websocket_frames::websocket_frames;
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 13] = [
+pub const TARGETS: [(&str, Body); 14] = [
     ("client_namespace", client_namespace),
     ("client_session", client_session),
     ("connection", connection),
     ("engine_packet", engine_packet),
     ("engine_payload", engine_payload),
+    ("history", history),
     ("jsonp", jsonp),
     ("message_pack", message_pack),
     ("opening", opening),

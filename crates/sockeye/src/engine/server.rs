@@ -144,7 +144,7 @@ impl<C: Connector> Engine<C> {
     /// Ends all sessions at once and refuses new ones (E-098).
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
-        for session in self.all_sessions() {
+        for session in self.sessions_in_order() {
             session.close();
         }
     }
@@ -156,7 +156,7 @@ impl<C: Connector> Engine<C> {
     /// Cancel safety: dropped, it ends no more sessions; new ones are still refused.
     pub async fn drain(&self, spread: Duration) {
         self.shared.closed.store(true, Ordering::Relaxed);
-        let sessions = self.all_sessions();
+        let sessions = self.sessions_in_order();
         let start = Instant::now();
         let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX).max(1);
         for (index, session) in (0..count).zip(sessions) {
@@ -165,7 +165,7 @@ impl<C: Connector> Engine<C> {
             session.close();
         }
         if tokio::time::timeout(DRAIN_GRACE, self.emptied()).await.is_err() {
-            self.all_sessions().iter().for_each(Session::abandon);
+            self.sessions_in_order().iter().for_each(Session::abandon);
         }
     }
 
@@ -180,6 +180,14 @@ impl<C: Connector> Engine<C> {
     /// The sessions as they are now. Nobody locks one while the table is locked.
     fn all_sessions(&self) -> Vec<Arc<Session>> {
         self.shared.sessions.read().values().cloned().collect()
+    }
+
+    /// The same in the order of their ids: in no particular one where ids are random, and each time in
+    /// the same one where the program chooses them.
+    fn sessions_in_order(&self) -> Vec<Arc<Session>> {
+        let mut sessions = self.all_sessions();
+        sessions.sort_unstable_by(|one, other| one.id().cmp(other.id()));
+        sessions
     }
 
     pub(super) fn options(&self) -> &EngineOptions {
