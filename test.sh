@@ -34,6 +34,8 @@ rust() {
     step cargo test --workspace --locked
     # How many behaviours of the official server are shown, differ, are absent, or come later.
     step cargo test --quiet --locked -p conformance --test checklist -- --nocapture every_behaviour
+    # The same of the inputs and faults that were thought of. With larger bounds: conformance/endurance.
+    step cargo test --quiet --locked -p conformance --test reliability -- --nocapture every_input
 }
 
 node() {
