@@ -35,6 +35,8 @@ rust() {
     counts
     # How many behaviours of the official server are shown, differ, are absent, or come later.
     step cargo test --quiet --locked -p conformance --test checklist -- --nocapture every_behaviour
+    # The same of the inputs and faults that were thought of. With larger bounds: conformance/endurance.
+    step cargo test --quiet --locked -p conformance --test reliability -- --nocapture every_input
 }
 
 # Instructions and system calls of single operations, compared with bench/counts/expected.toml.

@@ -18,7 +18,9 @@ mod case;
 mod failure;
 mod pattern;
 pub mod raw;
+pub mod reliability;
 mod server;
+pub mod table;
 
 pub use case::{Case, Difference, run};
 pub use failure::{Failure, Outcome};

@@ -297,6 +297,46 @@ async fn a_server_counts_sockets_events_and_answers() {
     assert_eq!((end.handlers.measured, end.handlers.time), (0, Duration::ZERO));
 }
 
+/// What is there, and not only what has been: all of it is zero again when nobody is left.
+#[tokio::test]
+async fn all_that_a_server_holds_is_counted_and_goes_with_its_clients() {
+    let io = Server::new();
+    io.of_matching(|name| name.starts_with("/dynamic"));
+    let (pen, mut answers) = log::<Result<u8, AcknowledgementError>>();
+    io.of("/").on_connect(async |socket: Socket| socket.join(["one", "two"])).on(
+        "ask me",
+        move |socket: Socket| {
+            let pen = pen.clone();
+            async move { pen.write(socket.emit_with_ack("which?", ()).await) }
+        },
+    );
+    let address = serve(&io).await;
+    let mut first = Client::join(address).await;
+    let mut second = Client::join(address).await;
+    first.connect("40/dynamic-1,").await;
+    for (client, id) in [(&mut first, 0), (&mut second, 1)] {
+        client.send("42[\"ask me\"]").await;
+        client.expect(&format!("42{id}[\"which?\"]")).await;
+    }
+    let held = |metrics: &Metrics| {
+        let Metrics { rooms, dynamic_namespaces, acknowledgements_pending, engine, .. } = *metrics;
+        let EngineMetrics { sessions_ending, deadlines, ids_held, .. } = engine;
+        (
+            [rooms, dynamic_namespaces, acknowledgements_pending],
+            [deadlines, ids_held + sessions_ending],
+        )
+    };
+    assert_eq!(held(&io.metrics()), ([2, 1, 2], [2, 0]));
+    first.send("430[7]").await;
+    assert_eq!(answers.next("the answer").await.unwrap(), 7);
+    assert_eq!(held(&io.metrics()), ([2, 1, 1], [2, 0]));
+    first.close().await;
+    eventually("one client", || held(&io.metrics()) == ([2, 0, 1], [1, 0])).await;
+    second.close().await;
+    answers.next("the end of the wait").await.unwrap_err();
+    eventually("nobody", || held(&io.metrics()) == ([0; 3], [0; 2])).await;
+}
+
 #[tokio::test]
 async fn a_server_counts_handlers_that_fail_by_kind() {
     let io = Server::new();

@@ -16,6 +16,13 @@ pub struct EngineMetrics {
     /// Sessions that are open now, by the transport that they have now. One that has ended and is
     /// still sending what was queued is not among them.
     pub sessions: PerTransport,
+    /// Sessions that have ended and still hold something: what is queued for their peer is being
+    /// sent, or a request of theirs is not answered yet.
+    pub sessions_ending: u64,
+    /// Sessions whose next deadline is known: one for each that is open.
+    pub deadlines: u64,
+    /// Ids that `generate_id` has chosen for sessions that are not open yet.
+    pub ids_held: u64,
     /// Sessions that were opened, by the transport of their first request.
     pub sessions_opened: PerTransport,
     /// Sessions that have ended, by the reason. What is open now and was not closed is the
@@ -165,7 +172,7 @@ impl EngineMetrics {
             match transport {
                 Some(TransportName::Polling) => metrics.sessions.polling += 1,
                 Some(_) => metrics.sessions.websocket += 1,
-                None => {}
+                None => metrics.sessions_ending += 1,
             }
         }
         metrics
@@ -175,6 +182,9 @@ impl EngineMetrics {
         let sum = |what| counters.sum(what);
         Self {
             sessions: PerTransport::default(),
+            sessions_ending: 0,
+            deadlines: 0,
+            ids_held: 0,
             sessions_opened: PerTransport {
                 polling: sum(Count::OpenedOverPolling),
                 websocket: sum(Count::OpenedOverWebSocket),

@@ -138,7 +138,12 @@ impl<C: Connector> Engine<C> {
     /// ask every few seconds, not for each request.
     #[must_use]
     pub fn metrics(&self) -> EngineMetrics {
-        EngineMetrics::of(&self.shared.counters, &self.all_sessions())
+        let shared = &self.shared;
+        EngineMetrics {
+            deadlines: shared.wheel.entries() as u64,
+            ids_held: shared.held_ids.lock().len() as u64,
+            ..EngineMetrics::of(&shared.counters, &self.all_sessions())
+        }
     }
 
     /// Ends all sessions at once and refuses new ones (E-098).

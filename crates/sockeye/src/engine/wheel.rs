@@ -90,8 +90,9 @@ impl Wheel {
         due
     }
 
-    fn is_empty(&self) -> bool {
-        self.slots.lock().entries == 0
+    /// How many sessions have a deadline.
+    pub(super) fn entries(&self) -> usize {
+        self.slots.lock().entries
     }
 }
 
@@ -169,7 +170,7 @@ async fn turn(wheel: Turning, clock: Clock) {
     loop {
         ticks.tick().await;
         let Some(wheel) = wheel.0.upgrade() else { return };
-        if wheel.is_empty() {
+        if wheel.entries() == 0 {
             continue;
         }
         for session in wheel.take_due(clock.now()) {

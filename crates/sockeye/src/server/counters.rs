@@ -17,6 +17,10 @@ pub(super) enum Count {
     VolatileDropped,
     AcknowledgementsReceived,
     AcknowledgementsSent,
+    /// Answers that somebody has begun to wait for.
+    AcknowledgementsAwaited,
+    /// Those of them that nobody waits for any more.
+    AcknowledgementsSettled,
     /// Handlers that were called, beside those of `EventsWithOneHandler`.
     OtherHandlersCalled,
     /// Handlers that were not finished at once.

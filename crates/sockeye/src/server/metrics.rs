@@ -15,6 +15,11 @@ pub struct Metrics {
     pub engine: EngineMetrics,
     /// Sockets that are connected now, in all namespaces.
     pub sockets: u64,
+    /// Namespaces that patterns have made and that there are now.
+    pub dynamic_namespaces: u64,
+    /// Rooms that somebody is in now, or will be again when they come back, in all namespaces. The
+    /// room that each socket has for itself is not counted.
+    pub rooms: u64,
     /// Clients that were let into a namespace, also those that came back.
     pub sockets_connected: u64,
     /// Sockets that have left their namespace, or whose connection is gone.
@@ -30,6 +35,8 @@ pub struct Metrics {
     pub volatile_dropped: u64,
     /// Answers of clients to events of the server.
     pub acknowledgements_received: u64,
+    /// Answers of clients that somebody waits for now.
+    pub acknowledgements_pending: u64,
     /// Answers to events of clients.
     pub acknowledgements_sent: u64,
     /// The calling of handlers.
@@ -120,9 +127,13 @@ impl Server {
         let sum = |count| counters.sum(count);
         let connected = sum(Count::SocketsConnected);
         let disconnected = sum(Count::SocketsDisconnected);
+        // Those that are settled are read first: none is settled before it is awaited.
+        let settled = sum(Count::AcknowledgementsSettled);
         Metrics {
             engine: self.engine().metrics(),
             sockets: connected.saturating_sub(disconnected),
+            dynamic_namespaces: self.count_dynamic_namespaces() as u64,
+            rooms: self.all_namespaces().iter().map(|all| all.rooms().count() as u64).sum(),
             sockets_connected: connected,
             sockets_disconnected: disconnected,
             clients_refused: sum(Count::ClientsRefused),
@@ -130,6 +141,7 @@ impl Server {
             events_sent: sum(Count::EventsSent),
             volatile_dropped: sum(Count::VolatileDropped),
             acknowledgements_received: sum(Count::AcknowledgementsReceived),
+            acknowledgements_pending: sum(Count::AcknowledgementsAwaited).saturating_sub(settled),
             acknowledgements_sent: sum(Count::AcknowledgementsSent),
             handlers: HandlerMetrics::of(counters),
             recovery: RecoveryMetrics {

@@ -118,12 +118,21 @@ impl Server {
         self.namespace(&name, &handlers, Kind::Pattern(children))
     }
 
+    /// All namespaces that have handlers or sockets. Who lets go of one as the last takes the
+    /// table's lock to forget it, so it is not held any more.
+    pub(super) fn all_namespaces(&self) -> Vec<Namespace> {
+        self.0.namespaces.read().values().filter_map(Entry::namespace).collect()
+    }
+
+    /// How many namespaces patterns have made that are still there.
+    pub(super) fn count_dynamic_namespaces(&self) -> usize {
+        let is_made = |entry: &&Entry| matches!(entry, Entry::Made(made) if !made.is_dead());
+        self.0.namespaces.read().values().filter(is_made).count()
+    }
+
     /// The namespaces that share these handlers.
     fn children(&self, handlers: &Arc<SharedHandlers>) -> Vec<Namespace> {
-        let namespaces = self.0.namespaces.read();
-        let mut all: Vec<_> = namespaces.values().filter_map(Entry::namespace).collect();
-        // Who lets go of a namespace as the last one takes this lock to forget it.
-        drop(namespaces);
+        let mut all = self.all_namespaces();
         all.retain(|namespace| Arc::ptr_eq(namespace.shared_handlers(), handlers));
         all
     }

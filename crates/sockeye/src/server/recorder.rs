@@ -41,6 +41,9 @@ impl Server {
     /// | name | label | field |
     /// |---|---|---|
     /// | `sockeye_sessions` | `transport`: `polling`, `websocket` | `engine.sessions` |
+    /// | `sockeye_sessions_ending` | | `engine.sessions_ending` |
+    /// | `sockeye_deadlines` | | `engine.deadlines` |
+    /// | `sockeye_ids_held` | | `engine.ids_held` |
     /// | `sockeye_sessions_opened_total` | the same | `engine.sessions_opened` |
     /// | `sockeye_sessions_closed_total` | `reason`: `transport_error`, `transport_close`, `ping_timeout`, `parse_error`, `forced_close` | `engine.sessions_closed` |
     /// | `sockeye_upgrades_total` | | `engine.upgrades` |
@@ -51,11 +54,13 @@ impl Server {
     /// | `sockeye_slow_readers_total` | | `engine.slow_readers` |
     /// | `sockeye_violations_total` | `kind`: the names of the fields | `engine.violations`, `violations` |
     /// | `sockeye_sockets` | | `sockets` |
+    /// | `sockeye_dynamic_namespaces`, `sockeye_rooms` | | `dynamic_namespaces`, `rooms` |
     /// | `sockeye_sockets_connected_total`, `sockeye_sockets_disconnected_total` | | `sockets_connected`, … |
     /// | `sockeye_clients_refused_total` | | `clients_refused` |
     /// | `sockeye_events_received_total`, `sockeye_events_sent_total` | | `events_received`, … |
     /// | `sockeye_volatile_dropped_total` | | `volatile_dropped` |
     /// | `sockeye_acknowledgements_received_total`, `sockeye_acknowledgements_sent_total` | | `acknowledgements_received`, … |
+    /// | `sockeye_acknowledgements_pending` | | `acknowledgements_pending` |
     /// | `sockeye_handlers_running` | | `handlers.running` |
     /// | `sockeye_handlers_called_total` | | `handlers.called` |
     /// | `sockeye_handlers_failed_total` | `kind`: `arguments`, `rejected`, `panicked` | `handlers.failed` |
@@ -165,6 +170,12 @@ fn sessions(engine: &EngineMetrics, visit: &mut Visit<'_>) {
         &Family::counter("sockeye_sessions_opened_total", "Engine.IO sessions that were opened"),
         &[(transport("polling"), opened.polling), (transport("websocket"), opened.websocket)],
     );
+    let about = "Sessions that have ended and still hold something";
+    visit(&Family::gauge("sockeye_sessions_ending", about), &[(None, engine.sessions_ending)]);
+    let about = "Sessions whose next deadline is known";
+    visit(&Family::gauge("sockeye_deadlines", about), &[(None, engine.deadlines)]);
+    let about = "Ids that were chosen for sessions that are not open yet";
+    visit(&Family::gauge("sockeye_ids_held", about), &[(None, engine.ids_held)]);
     let reason = |name| Some(("reason", name));
     visit(
         &Family::counter("sockeye_sessions_closed_total", "Engine.IO sessions that have ended"),
@@ -235,6 +246,11 @@ fn violations(metrics: &Metrics, visit: &mut Visit<'_>) {
 fn clients(metrics: &Metrics, visit: &mut Visit<'_>) {
     let about = "Sockets that are connected";
     visit(&Family::gauge("sockeye_sockets", about), &[(None, metrics.sockets)]);
+    let about = "Namespaces that patterns have made";
+    let family = Family::gauge("sockeye_dynamic_namespaces", about);
+    visit(&family, &[(None, metrics.dynamic_namespaces)]);
+    let about = "Rooms that somebody is in";
+    visit(&Family::gauge("sockeye_rooms", about), &[(None, metrics.rooms)]);
     let about = "Clients that were let into a namespace";
     let family = Family::counter("sockeye_sockets_connected_total", about);
     visit(&family, &[(None, metrics.sockets_connected)]);
@@ -269,6 +285,9 @@ fn events(metrics: &Metrics, visit: &mut Visit<'_>) {
     let about = "Answers of clients to events";
     let family = Family::counter("sockeye_acknowledgements_received_total", about);
     visit(&family, &[(None, metrics.acknowledgements_received)]);
+    let about = "Answers of clients that somebody waits for";
+    let family = Family::gauge("sockeye_acknowledgements_pending", about);
+    visit(&family, &[(None, metrics.acknowledgements_pending)]);
     let about = "Answers to events of clients";
     let family = Family::counter("sockeye_acknowledgements_sent_total", about);
     visit(&family, &[(None, metrics.acknowledgements_sent)]);

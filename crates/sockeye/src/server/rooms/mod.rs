@@ -181,6 +181,11 @@ impl Rooms {
         }
     }
 
+    /// How many rooms there are, without those of the sockets' ids.
+    pub(super) fn count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
     /// Calls `visit` for each connected socket that `target` names, once.
     pub(super) fn for_each(&self, target: &Target, mut visit: impl FnMut(&Socket)) {
         self.for_each_receiver(target, |socket| {

@@ -163,7 +163,11 @@ impl Socket {
             Detached::TakenOver => {}
             Detached::Lost => self.leave_for_good(),
         }
-        let waiting = self.0.state.lock().acknowledgements.drain();
+        let mut state = self.0.state.lock();
+        let settled = state.acknowledgements.len() as u64;
+        let waiting = state.acknowledgements.drain();
+        drop(state);
+        self.0.namespace.counters().add(Count::AcknowledgementsSettled, settled);
         // Those who waited for them are told, after the lock.
         drop(waiting);
         self.0.namespace.tell_room_news();

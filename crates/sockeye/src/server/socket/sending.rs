@@ -167,8 +167,7 @@ impl Socket {
     /// The client's answer.
     pub(in crate::server) fn answered(&self, id: AcknowledgementId, arguments: Arguments<'_>) {
         self.0.namespace.counters().add(Count::AcknowledgementsReceived, 1);
-        let waiting = self.0.state.lock().acknowledgements.take(id);
-        if let Some(waiting) = waiting {
+        if let Some(waiting) = self.take_waiting(id) {
             // Whoever waited may have given up just now.
             let _ = waiting.send(Ok(arguments.to_owned()));
         }
@@ -206,7 +205,15 @@ impl Socket {
             return Err(EmitError::TooManyPending);
         }
         state.acknowledgements.insert(id, sender);
+        self.0.namespace.counters().add(Count::AcknowledgementsAwaited, 1);
         Ok(())
+    }
+
+    /// Nobody waits for this answer any more.
+    fn take_waiting(&self, id: AcknowledgementId) -> Option<oneshot::Sender<Answer>> {
+        let waiting = self.0.state.lock().acknowledgements.take(id)?;
+        self.0.namespace.counters().add(Count::AcknowledgementsSettled, 1);
+        Some(waiting)
     }
 }
 
@@ -227,7 +234,7 @@ impl EventSocket for Socket {
     }
 
     fn give_up(&self, id: AcknowledgementId) {
-        self.0.state.lock().acknowledgements.take(id);
+        self.take_waiting(id);
     }
 
     fn forget_listener(&self, id: ListenerId) {
