@@ -7,24 +7,21 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::fan_out;
 use super::session::Session;
 
-/// Sessions that are remembered without an allocation: most answer only who asked.
-type Held = SmallVec<[Arc<Session>; 4]>;
+/// A list that was longer is given back.
+const KEPT: usize = 1_024;
 
 /// Whether anything is held back, and for whom.
-#[derive(Default)]
-enum State {
-    #[default]
-    Open,
-    Corked(Held),
+struct State {
+    corked: bool,
+    /// Its memory is the thread's, for the next cork.
+    held: Vec<Arc<Session>>,
 }
 
 thread_local! {
-    static CORK: RefCell<State> = const { RefCell::new(State::Open) };
+    static CORK: RefCell<State> = const { RefCell::new(State { corked: false, held: Vec::new() }) };
 }
 
 /// Holds back writes of this thread until it is dropped. One inside another does nothing.
@@ -47,14 +44,8 @@ impl Cork {
     }
 
     fn new(own: Option<*const Session>) -> Self {
-        let outermost = CORK.with_borrow_mut(|state| {
-            let outermost = matches!(state, State::Open);
-            if outermost {
-                *state = State::Corked(Held::new());
-            }
-            outermost
-        });
-        Self { outermost, own }
+        let corked = CORK.with_borrow_mut(|state| std::mem::replace(&mut state.corked, true));
+        Self { outermost: !corked, own }
     }
 }
 
@@ -63,23 +54,27 @@ impl Drop for Cork {
         if !self.outermost {
             return;
         }
-        let State::Corked(mut held) = CORK.take() else { return };
+        let mut held = CORK.with_borrow_mut(|state| {
+            state.corked = false;
+            std::mem::take(&mut state.held)
+        });
         if let Some(own) = self.own
             && let Some(place) = held.iter().position(|session| Arc::as_ptr(session) == own)
         {
             held.swap_remove(place).uncork();
         }
-        fan_out::write(held);
+        fan_out::write(&mut held);
+        held.shrink_to(KEPT);
+        CORK.with_borrow_mut(|state| state.held = held);
     }
 }
 
 /// Remembers a session that has something to write, if this thread is corked.
 pub(super) fn hold(session: &Arc<Session>) -> bool {
-    CORK.with_borrow_mut(|state| match state {
-        State::Open => false,
-        State::Corked(held) => {
-            held.push(Arc::clone(session));
-            true
+    CORK.with_borrow_mut(|state| {
+        if state.corked {
+            state.held.push(Arc::clone(session));
         }
+        state.corked
     })
 }

@@ -9,7 +9,7 @@
 //! Never delays what goes to few, and never loses what waits: if the task is dropped, it is written
 //! there and then.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -22,41 +22,39 @@ use super::session::Session;
 const MANY: usize = 8;
 /// How many are written to before others have their turn: well below a millisecond.
 const PART: usize = 128;
+/// A list that was longer is given back.
+const KEPT: usize = 8_192;
 
 thread_local! {
     /// What this thread's next task will write.
     static NEXT: RefCell<Option<Arc<Batch>>> = const { RefCell::new(None) };
+    /// A list for the next batch, from one that was written.
+    static SPARE: Cell<Vec<Arc<Session>>> = const { Cell::new(Vec::new()) };
 }
 
 /// Sessions that wait to be written to; `None` once the task has taken them.
 type Batch = Mutex<Option<Vec<Arc<Session>>>>;
 
-/// Has these sessions, which were held back, written to.
-pub(super) fn write(sessions: impl IntoIterator<Item = Arc<Session>> + AsRef<[Arc<Session>]>) {
-    let runtime = match sessions.as_ref() {
-        [] => return,
-        few if few.len() < MANY => None,
-        _ => Handle::try_current().ok(),
-    };
+/// Has these sessions, which were held back, written to. Empties the list.
+pub(super) fn write(sessions: &mut Vec<Arc<Session>>) {
+    let runtime = if sessions.len() < MANY { None } else { Handle::try_current().ok() };
     match runtime {
-        None => sessions.into_iter().for_each(|session| session.uncork()),
+        None => sessions.drain(..).for_each(|session| session.uncork()),
         Some(runtime) => NEXT.with_borrow_mut(|next| join_next(next, sessions, &runtime)),
     }
 }
 
 /// Adds sessions to the batch that is not written yet, or begins one.
-fn join_next(
-    next: &mut Option<Arc<Batch>>,
-    sessions: impl IntoIterator<Item = Arc<Session>>,
-    runtime: &Handle,
-) {
+fn join_next(next: &mut Option<Arc<Batch>>, sessions: &mut Vec<Arc<Session>>, runtime: &Handle) {
     if let Some(batch) = next
         && let Some(waiting) = batch.lock().as_mut()
     {
-        waiting.extend(sessions);
+        waiting.append(sessions);
         return;
     }
-    let batch = Arc::new(Mutex::new(Some(sessions.into_iter().collect())));
+    let mut waiting = SPARE.take();
+    waiting.append(sessions);
+    let batch = Arc::new(Mutex::new(Some(waiting)));
     *next = Some(Arc::clone(&batch));
     let workers = match runtime.runtime_flavor() {
         RuntimeFlavor::CurrentThread => None,
@@ -117,5 +115,8 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.drain(..).for_each(|session| session.uncork());
+        if self.0.capacity() <= KEPT {
+            SPARE.set(std::mem::take(&mut self.0));
+        }
     }
 }
