@@ -9,6 +9,7 @@ use sockeye_proto::socket::{
 
 const LIMITS: ConnectionLimits = ConnectionLimits {
     namespaces: 3,
+    auth_bytes: 1 << 20,
     connect_timeout: Duration::from_secs(45),
     attachment_timeout: Duration::from_secs(10),
 };

@@ -65,6 +65,17 @@ async fn one_attachment_or_packet_too_many_ends_the_connection() {
     eventually("the end of the session", || io.sockets().is_empty()).await;
 }
 
+#[tokio::test]
+async fn p_22_what_comes_with_connect_is_limited() {
+    let io = Server::builder().max_auth_bytes(100).build();
+    let mut client = Client::open(serve(&io).await).await;
+    client.send(&format!("40{{\"token\":\"{}\"}}", "x".repeat(100))).await;
+    client.expect(r#"44{"message":"Too much auth (max_auth_bytes)"}"#).await;
+    assert!(io.sockets().is_empty());
+    client.send(r#"40{"token":"short"}"#).await;
+    client.expect("40{<any>").await;
+}
+
 /// Fills what may be queued for the client.
 fn fill(socket: &Socket) -> EmitError {
     let payload = "x".repeat(64 * 1024);
@@ -162,4 +173,18 @@ async fn a_slow_reader_may_be_refused_more_and_kept() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Anybody can write such headers; a proxy's word counts where the program takes it.
+#[tokio::test]
+async fn an_address_in_a_header_is_not_believed() {
+    let io = Server::builder().max_connections_per_address(1).build();
+    let address = serve(&io).await;
+    let client = Client::join(address).await;
+    let mut http = Http::open(address).await;
+    for line in ["X-Forwarded-For: 1.2.3.4", "Forwarded: for=1.2.3.4", "X-Real-IP: 1.2.3.4"] {
+        assert_eq!(http.get_with(HANDSHAKE, &[line]).await.body, REFUSED);
+    }
+    let seen = io.of("/").socket(&client.id).and_then(|socket| socket.handshake().address());
+    assert!(seen.is_some_and(|seen| seen.ip().is_loopback()));
 }

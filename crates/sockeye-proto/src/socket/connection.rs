@@ -52,6 +52,8 @@ const MAX_NAMESPACE_BYTES: usize = 1024;
 pub struct ConnectionLimits {
     /// Namespaces that a client may be in, or be joining, at the same time.
     pub namespaces: usize,
+    /// Bytes that a client's JSON object may have which comes with a CONNECT.
+    pub auth_bytes: usize,
     /// Time in which a client must have joined a namespace (S-022).
     pub connect_timeout: Duration,
     /// Time in which a client must send something while attachments are missing that it has announced.
@@ -71,6 +73,11 @@ pub enum Action<'p, 's, S> {
     },
     /// Refuse the CONNECT: the client is in as many namespaces as it may be.
     TooManyNamespaces {
+        /// The namespace asked for.
+        namespace: &'p str,
+    },
+    /// Refuse the CONNECT: more comes with it than may be kept.
+    AuthTooLong {
         /// The namespace asked for.
         namespace: &'p str,
     },
@@ -277,6 +284,9 @@ impl<S: Clone> Connection<S> {
         if self.namespaces.len() >= limits.namespaces {
             return Ok(Action::TooManyNamespaces { namespace });
         }
+        if auth.is_some_and(|auth| auth.len() > limits.auth_bytes) {
+            return Ok(Action::AuthTooLong { namespace });
+        }
         self.namespaces.push(Namespace { name: namespace.into(), state: State::Connecting });
         Ok(Action::Connect { namespace, auth })
     }
@@ -313,6 +323,7 @@ mod tests {
 
     const LIMITS: ConnectionLimits = ConnectionLimits {
         namespaces: 3,
+        auth_bytes: 20,
         connect_timeout: Duration::from_millis(45_000),
         attachment_timeout: Duration::from_millis(10_000),
     };
@@ -328,6 +339,7 @@ mod tests {
                 format!("connect {namespace} {}", auth.unwrap_or("-"))
             }
             Action::TooManyNamespaces { namespace } => format!("too many {namespace}"),
+            Action::AuthTooLong { namespace } => format!("too long {namespace}"),
             Action::Event { socket, name, id, .. } => format!("event {name} of {socket} {id:?}"),
             Action::Acknowledgement { socket, id, .. } => format!("ack {id} of {socket}"),
             Action::Left(socket) => format!("left {socket}"),
@@ -437,6 +449,14 @@ mod tests {
         connection.attachments_complete();
         connection.is_sending(at(1), &LIMITS);
         assert_eq!(connection.deadline(), Some(at(45_000)));
+    }
+
+    #[test]
+    fn p_22_what_comes_with_connect_is_limited() {
+        let mut connection = connection();
+        let auth = |bytes: usize| format!("0{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
+        assert_eq!(receive(&mut connection, &auth(21)).unwrap(), "too long /");
+        assert!(receive(&mut connection, &auth(20)).unwrap().starts_with("connect /"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::sessions::{ServerSession, Sessions, Told};
 pub(crate) const NAMES: [&str; 2] = ["/", "/chat"];
 pub(crate) const LIMITS: ConnectionLimits = ConnectionLimits {
     namespaces: 2,
+    auth_bytes: 1 << 20,
     connect_timeout: Duration::from_secs(45),
     attachment_timeout: Duration::from_secs(10),
 };
@@ -237,7 +238,9 @@ impl Server {
                 self.tracks[track].over = true;
             }
             Ok(Action::Ignore) => panic!("a client says nothing twice"),
-            Ok(Action::TooManyNamespaces { .. }) => panic!("there are only two"),
+            Ok(Action::TooManyNamespaces { .. } | Action::AuthTooLong { .. }) => {
+                panic!("there are only two, with little to say")
+            }
             Err(violation) => {
                 assert!(session.has_kicked, "{violation}");
                 self.handle(network, sid, Input::Close);

@@ -216,6 +216,10 @@ impl Connection {
                 let error = ConnectError::new("Too many namespaces (max_namespaces)");
                 self.send_refusal(session, namespace, &error);
             }
+            Ok(Action::AuthTooLong { namespace }) => {
+                let error = ConnectError::new("Too much auth (max_auth_bytes)");
+                self.send_refusal(session, namespace, &error);
+            }
             Ok(Action::Left(socket)) => self.left(session, cx, &socket),
             Ok(Action::Ignore) => {}
             // Some clients say what goes without saying.

@@ -34,6 +34,7 @@ impl Default for ServerBuilder {
         let engine = EngineOptions { path: "/socket.io".into(), ..EngineOptions::default() };
         let connection = ConnectionLimits {
             namespaces: 64,
+            auth_bytes: 64 * 1024,
             connect_timeout: Duration::from_secs(45),
             attachment_timeout: Duration::from_secs(10),
         };
@@ -185,6 +186,14 @@ impl ServerBuilder {
     /// refused with CONNECT_ERROR.
     pub const fn max_namespaces(mut self, namespaces: usize) -> Self {
         self.options.connection.namespaces = namespaces;
+        self
+    }
+
+    /// Bytes that may come with a CONNECT, as JSON: what `auth` is on the client's side. Default 64 KiB;
+    /// the reference keeps a message. It is kept for as long as the client is in the namespace. More is
+    /// refused with CONNECT_ERROR.
+    pub const fn max_auth_bytes(mut self, bytes: usize) -> Self {
+        self.options.connection.auth_bytes = bytes;
         self
     }
 
