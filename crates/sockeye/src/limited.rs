@@ -40,7 +40,8 @@ impl Limit {
     }
 }
 
-/// The beginning of a text, of which a client may have written a part.
+/// The beginning of a text, of which a client may have written a part: in one line, and without what a
+/// terminal would take for a command.
 pub(crate) struct Brief<T>(pub(crate) T);
 
 /// Bytes of a text that are shown.
@@ -56,6 +57,13 @@ impl<T: fmt::Display> fmt::Display for Brief<T> {
     }
 }
 
+/// The same between quotation marks.
+impl<T: fmt::Display> fmt::Debug for Brief<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
 /// Takes so much, and no more.
 struct Beginning<'a, 'f> {
     to: &'a mut fmt::Formatter<'f>,
@@ -64,6 +72,25 @@ struct Beginning<'a, 'f> {
 
 impl Write for Beginning<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, control)) = rest.char_indices().find(|(_, one)| breaks_lines(*one)) {
+            self.write_part(rest.get(..at).unwrap_or_default())?;
+            control
+                .escape_default()
+                .try_for_each(|one| self.write_part(one.encode_utf8(&mut [0; 4])))?;
+            rest = rest.get(at + control.len_utf8()..).unwrap_or_default();
+        }
+        self.write_part(rest)
+    }
+}
+
+/// Also those characters that change the direction of what follows.
+fn breaks_lines(one: char) -> bool {
+    one.is_control() || matches!(one, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl Beginning<'_, '_> {
+    fn write_part(&mut self, text: &str) -> fmt::Result {
         if text.len() <= self.left {
             self.left -= text.len();
             return self.to.write_str(text);
@@ -102,6 +129,14 @@ mod tests {
         assert_eq!(limit.pass(), None);
         tokio::time::advance(2 * PERIOD).await;
         assert_eq!([limit.pass(), limit.pass()], [Some(Some(1)), None]);
+    }
+
+    #[test]
+    fn z_10_a_text_is_one_line_and_no_command() {
+        let text = "a\r\nERROR b\u{1b}[2J\u{202e}é\u{7f}\u{85}";
+        let shown = "a\\r\\nERROR b\\u{1b}[2J\\u{202e}é\\u{7f}\\u{85}";
+        assert_eq!(Brief(text).to_string(), shown);
+        assert!(Brief("\n".repeat(1_000)).to_string().len() <= 200 + "…".len());
     }
 
     #[test]

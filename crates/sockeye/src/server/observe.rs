@@ -35,26 +35,28 @@ pub(super) fn joined(server: &Server, socket: &Socket) {
     if recovered {
         server.counters().add(Count::Recovered, 1);
     }
-    let namespace = socket.namespace().name();
-    tracing::debug!(namespace, socket = %Shown(socket), recovered, "joined a namespace");
+    let namespace = Brief(socket.namespace().name());
+    tracing::debug!(?namespace, socket = %Shown(socket), recovered, "joined a namespace");
 }
 
 /// A client was not let into a namespace, which need not exist.
 pub(super) fn refused(server: &Server, namespace: &str, error: &ConnectError) {
     server.counters().add(Count::ClientsRefused, 1);
-    tracing::debug!(namespace, reason = error.message(), "refused by a namespace");
+    let (namespace, reason) = (Brief(namespace), Brief(error.message()));
+    tracing::debug!(?namespace, ?reason, "refused by a namespace");
 }
 
 /// A socket is out.
 pub(super) fn left(socket: &Socket, reason: DisconnectReason, detail: CloseDetail) {
-    let namespace = socket.namespace().name();
-    tracing::debug!(namespace, socket = %Shown(socket), %reason, %detail, "left a namespace");
+    let namespace = Brief(socket.namespace().name());
+    tracing::debug!(?namespace, socket = %Shown(socket), %reason, %detail, "left a namespace");
 }
 
 /// A client that says it was here before is a new one.
 pub(super) fn not_recovered(server: &Server, namespace: &str, reason: NotRecovered) {
     server.counters().add(Count::NotRecovered, 1);
-    tracing::debug!(namespace, %reason, "not recovered");
+    let namespace = Brief(namespace);
+    tracing::debug!(?namespace, %reason, "not recovered");
 }
 
 /// A client sent what is no Socket.IO packet.
@@ -69,8 +71,8 @@ pub(super) fn violation(server: &Server, session: &Session, violation: Violation
     if violation == Violation::ConnectTimeout {
         server.counters().add(Count::NoConnect, 1);
         // Whoever writes a client by hand forgets it sooner or later.
-        let user_agent = session.handshake().user_agent();
-        limited!(info, user_agent, "no CONNECT received: the client joined no namespace in time");
+        let user_agent = Brief(session.handshake().user_agent().unwrap_or_default());
+        limited!(info, ?user_agent, "no CONNECT received: the client joined no namespace in time");
     } else {
         let count = match violation {
             Violation::AttachmentTimeout => Count::NoAttachments,
@@ -86,19 +88,19 @@ pub(super) fn handler_failed(server: &Server, socket: &Socket, error: &HandlerEr
     let HandlerError { namespace, event, kind, .. } = error;
     server.counters().failed(kind);
     let (event, socket) = (Brief(event), Shown(socket));
-    let namespace = &**namespace;
+    let namespace = Brief(namespace);
     match kind {
         HandlerErrorKind::Arguments(error) => {
             let error = Brief(error);
-            tracing::debug!(namespace, %socket, %event, %error, "handler not called");
+            tracing::debug!(?namespace, %socket, %event, %error, "handler not called");
         }
         HandlerErrorKind::Rejected(reason) => {
             let reason = Brief(reason);
-            tracing::debug!(namespace, %socket, %event, %reason, "handler not called");
+            tracing::debug!(?namespace, %socket, %event, %reason, "handler not called");
         }
         HandlerErrorKind::Panicked(message) => {
             let message = Brief(message);
-            limited!(warn, namespace, %socket, %event, %message, "handler panicked");
+            limited!(warn, ?namespace, %socket, %event, %message, "handler panicked");
         }
     }
 }

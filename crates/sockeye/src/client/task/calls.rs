@@ -14,6 +14,7 @@ use crate::event::{
     Answering, AnyEventHandler, EventContext, HandlerError, HandlerErrorKind, Lists, Rejection,
     Running, Work, Works,
 };
+use crate::limited::{Brief, limited};
 
 /// What is running, of all sockets of a manager.
 #[derive(Default)]
@@ -207,7 +208,8 @@ fn report(core: &Core, event: &str, kind: HandlerErrorKind) {
         event: event.into(),
         kind,
     };
-    tracing::warn!(%error, "a handler failed");
+    // A part of it is the server's own words.
+    limited!(warn, error = %Brief(&error), "a handler failed");
     for watch in &core.callbacks().error {
         observe(core, event, || watch(&error));
     }
