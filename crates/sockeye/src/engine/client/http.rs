@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use ::http::header::{COOKIE, LOCATION};
 use ::http::{HeaderMap, HeaderValue};
-use reqwest::cookie::Jar;
+use reqwest::cookie::{CookieStore, Jar};
 use reqwest::{Client, Response, Url, redirect};
 
 pub(super) use reqwest::Upgraded;
 
+use super::cookies::TakenCookies;
 use super::error::TransportCause;
 use super::options::ConnectOptions;
 use super::proxy::Proxy;
@@ -33,17 +34,35 @@ pub(super) fn is_proxy(url: &str) -> bool {
 
 /// Cookies that servers have set, for as long as a manager lives.
 #[derive(Clone)]
-pub(super) struct Cookies(Arc<Jar>);
+pub(super) struct Cookies(Arc<LimitedJar>);
+
+/// A jar that is full at some time.
+#[derive(Default)]
+struct LimitedJar {
+    jar: Jar,
+    taken: TakenCookies,
+}
+
+impl CookieStore for LimitedJar {
+    fn set_cookies(&self, cookies: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
+        let mut taken = cookies.filter(|cookie| self.taken.take(cookie.as_bytes()));
+        self.jar.set_cookies(&mut taken, url);
+    }
+
+    fn cookies(&self, url: &Url) -> Option<HeaderValue> {
+        self.jar.cookies(url)
+    }
+}
 
 impl Cookies {
     /// Begins with the cookies of the program's own headers: they stand beside the server's, and give
     /// way to those of the same name.
     pub(super) fn new(origin: &str, headers: &HeaderMap) -> Self {
-        let jar = Jar::default();
+        let jar = LimitedJar::default();
         if let Ok(url) = Url::parse(origin) {
             let own = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
             for cookie in own.flat_map(|value| value.split("; ")) {
-                jar.add_cookie_str(&format!("{cookie}; Path=/"), &url);
+                jar.jar.add_cookie_str(&format!("{cookie}; Path=/"), &url);
             }
         }
         Self(Arc::new(jar))

@@ -5,6 +5,7 @@
 //! When it is dropped, all of that is gone.
 
 mod connection;
+mod cookies;
 mod dialer;
 mod error;
 mod http;
