@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Seq
 use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::ser::Formatter;
 
-use super::json::{first_value, write_placeholder};
+use super::json::{first_value, replace_lone_surrogates, write_placeholder};
 use super::value::ValueSeed;
 use crate::websocket::Frame;
 
@@ -55,7 +55,22 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// Says which argument does not fit, and why.
     pub fn decode_all<T: DeserializeOwned>(&self) -> Result<Vec<T>, ArgumentsError> {
-        let mut call = Call { arguments: *self, taken: 0 };
+        self.decode_or_replace(|arguments| arguments.decode_each())
+    }
+
+    /// Halves of characters, which JavaScript may send, are replaced if they are what does not fit.
+    fn decode_or_replace<T>(
+        self,
+        decode: impl Fn(Arguments<'_>) -> Result<T, ArgumentsError>,
+    ) -> Result<T, ArgumentsError> {
+        decode(self).or_else(|error| match replace_lone_surrogates(self.list) {
+            Some(list) => decode(Arguments { list: &list, ..self }),
+            None => Err(error),
+        })
+    }
+
+    fn decode_each<T: DeserializeOwned>(self) -> Result<Vec<T>, ArgumentsError> {
+        let mut call = Call { arguments: self, taken: 0 };
         let mut all = Vec::new();
         while !call.arguments.list.is_empty() {
             let decoded = call.next(std::marker::PhantomData);
@@ -147,13 +162,17 @@ pub trait FromArguments: Sized {
 
 impl<T: DeserializeOwned> FromArguments for T {
     fn from_arguments(arguments: Arguments<'_>) -> Result<Self, ArgumentsError> {
-        let mut call = Call { arguments, taken: 0 };
-        let decoded = match Shape::of::<T>() {
-            Shape::None | Shape::Tuple => T::deserialize(&mut call),
-            Shape::Single => call.next(std::marker::PhantomData),
-        };
-        decoded.map_err(|source| ArgumentsError { argument: call.taken, source })
+        arguments.decode_or_replace(decode_call)
     }
+}
+
+fn decode_call<T: DeserializeOwned>(arguments: Arguments<'_>) -> Result<T, ArgumentsError> {
+    let mut call = Call { arguments, taken: 0 };
+    let decoded = match Shape::of::<T>() {
+        Shape::None | Shape::Tuple => T::deserialize(&mut call),
+        Shape::Single => call.next(std::marker::PhantomData),
+    };
+    decoded.map_err(|source| ArgumentsError { argument: call.taken, source })
 }
 
 impl FromArguments for OwnedArguments {

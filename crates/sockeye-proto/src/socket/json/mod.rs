@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod placeholder;
 mod scan;
+mod surrogates;
 
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
@@ -11,3 +12,4 @@ pub(super) use encode::write_string;
 pub use encode::{EncodeError, Encoded, Encoder, Written};
 pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};
+pub(super) use surrogates::replace_lone_surrogates;
