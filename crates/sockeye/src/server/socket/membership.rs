@@ -87,6 +87,9 @@ impl Socket {
     /// Puts the client out of the namespace (`server namespace disconnect`); with `close`, out of
     /// all namespaces, and closes the connection (S-031). From now on nothing is sent to it, and
     /// it is nobody's room mate; its handlers are called as soon as its connection has its turn.
+    ///
+    /// Does nothing to a client that is out already, or, as in the reference, not in yet: a middleware
+    /// refuses by its error.
     pub fn disconnect(&self, close: bool) {
         let leaving = if close { Standing::LeavingForGood } else { Standing::Leaving };
         if self.change(Standing::Connected, leaving) {
