@@ -8,6 +8,8 @@ mod packets;
 mod polling;
 mod posts;
 mod reasons;
+mod requests;
+mod sizes;
 mod upgrade;
 mod websocket;
 
@@ -44,9 +46,22 @@ const DIFFERENCES: &[Difference] = &[
     ("socket: two CONNECTs at once", "it makes two sockets for one namespace"),
 ];
 
+/// Tells a figure, for the row of the reliability table that has this id.
+#[expect(clippy::print_stdout, reason = "whoever makes the table reads it there")]
+fn figure(id: &str, text: impl std::fmt::Display) {
+    println!("figure {id}: {text}");
+}
+
 /// Holds a table of dialogues with a server of its own.
 async fn hold(mode: Mode, cases: Vec<Case>) {
     run(Server::start(mode, env!("CARGO_BIN_EXE_contract-server")), cases, DIFFERENCES).await;
+}
+
+/// The same for rows about limits that the official server does not have.
+async fn hold_own(mode: Mode, cases: Vec<Case>) {
+    if std::env::var_os("CONTRACT_OFFICIAL").is_none() {
+        hold(mode, cases).await;
+    }
 }
 
 #[tokio::test]
@@ -104,6 +119,21 @@ async fn disconnect_reasons() {
     hold(Mode::Contract, reasons::cases()).await;
 }
 
+#[tokio::test]
+async fn socket_io_packets_that_are_too_much() {
+    hold_own(Mode::Contract, sizes::offence_cases()).await;
+}
+
+#[tokio::test]
+async fn socket_io_packets_that_are_nearly_too_much() {
+    hold_own(Mode::Contract, sizes::taken_cases()).await;
+}
+
+#[tokio::test]
+async fn requests_and_frames_that_are_too_much() {
+    hold_own(Mode::EngineSuite, requests::cases()).await;
+}
+
 #[test]
 fn every_difference_names_a_row() {
     let tables = [
@@ -118,6 +148,9 @@ fn every_difference_names_a_row() {
         packets::accepted_cases(),
         packets::dialogue_cases(),
         reasons::cases(),
+        sizes::offence_cases(),
+        sizes::taken_cases(),
+        requests::cases(),
     ];
     let names: Vec<&str> = tables.iter().flatten().map(Case::name).collect();
     for (index, name) in names.iter().enumerate() {
