@@ -9,7 +9,8 @@ import time
 
 
 def small_pages():
-    """In the process to be: no 2 MB pages, a few of which would hide what a thousand connections take."""
+    """In the process to be: no 2 MB pages, a few of which would hide what many
+    connections take."""
     ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
 
 
@@ -86,7 +87,8 @@ def run_client(name, scenario, peer, args, server, env, a, timeout=120):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=small_pages if scenario == "client-idle" else None,
     )  # fmt: skip
-    samples = Samples(p.pid, server.p.pid, {int(x) for x in f"{a.server_cpu},{a.client_cpu}".split(",")})
+    cpus = {int(x) for x in f"{a.server_cpu},{a.client_cpu}".split(",")}
+    samples = Samples(p.pid, server.p.pid, cpus)
     samples.start()
     try:
         out, err = p.communicate(timeout=timeout)

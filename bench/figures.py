@@ -136,7 +136,7 @@ class Results:
         return med([x / y for x, y in pairs if x is not None and y is not None and x > 0 and y > 0])
 
     def mark(self, sc, peer):
-        """`†`: sioload was at its limit in a round. `‡`: the server did not keep up with an open loop."""
+        """`†`: sioload was at its limit in a round. `‡`: the server did not keep up."""
         out = ""
         for d in self.good(sc, peer):
             paced = (d.get("rate") or 0) > 0

@@ -35,7 +35,9 @@ def line(x1, y1, x2, y2, kind):
 
 
 def text(x, y, what, kind="", anchor="start"):
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(what)}</text>'
+    return (
+        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(what)}</text>'
+    )
 
 
 def colour(peer):
@@ -46,9 +48,9 @@ def bars(title, figure, rows, foot):
     """The SVG. `rows`: (peer, median, lowest, highest, what to say, goal or None); of a median of None
     only that is said."""
     top = max([r[3] for r in rows if r[1] is not None] + [r[5] or 0 for r in rows], default=0) or 1
-    heads, under = textwrap.wrap(title, 84), textwrap.wrap(
-        f"{figure.title[0].upper()}{figure.title[1:]}, {figure.unit}; less is better. {foot}", 116
-    )
+    what = figure.title[0].upper() + figure.title[1:]
+    heads = textwrap.wrap(title, 84)
+    under = textwrap.wrap(f"{what}, {figure.unit}; less is better. {foot}", 116)
     first = 18 * len(heads) + 15 * len(under) + 14  # where the first bar begins
     height = first + len(rows) * (BAR + GAP) + BOTTOM
     scale = (WIDTH - LEFT - RIGHT) / top

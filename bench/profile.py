@@ -11,8 +11,9 @@ import re
 import subprocess
 import sys
 
-from runner import BUILD, HERE, SIOLOAD, Server, raise_nofile
+from runner import SIOLOAD
 from scenarios import SCEN, SIZES
+from server import BUILD, HERE, Server, raise_nofile
 
 SIZE = SIZES["quick"] | {"s": 0, "w": 0, "half": 50_000, "half_of": ""}
 

@@ -4,113 +4,20 @@
 import argparse
 import json
 import os
-import resource
-import signal
-import socket
 import subprocess
 import sys
 import time
 
 import goals
-import plot
-from clients import run_client, small_pages
+from clients import run_client
 from figures import Results, cost_key, refusal
+from report import TRANSPORTS, contract, write_results
 from scenarios import EXTRA, PER_RUN, SCEN, SIZES, is_client
-from table import Table, num
+from server import BUILD, HERE, Server, log, raise_nofile
+from table import num
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-DOCS = os.path.join(HERE, "..", "docs", "bench")
-BUILD = os.path.abspath(os.environ.get("BENCH_BUILD", os.path.join(HERE, "target")))
 SIOLOAD = os.path.join(BUILD, "release", "sioload")
 BUILD_SIOLOAD = "cargo build --release --locked --quiet --manifest-path sioload/Cargo.toml"
-TRANSPORTS = ("ws", "polling", "upgrade")
-
-
-def log(*a):
-    print(*a, file=sys.stderr, flush=True)
-
-
-class Server:
-    """One server process, pinned, on a port of its own. `exact`: its memory in pages of 4 KiB."""
-
-    def __init__(self, name, peer, cpu, extra_env, exact=False):
-        self.name = name
-        self.port = free_port()
-        env = dict(
-            os.environ,
-            PORT=str(self.port),
-            BUILD=BUILD,
-            PING_INTERVAL="25000",
-            PING_TIMEOUT="20000",
-        )
-        env.update(extra_env)
-        cmd = ["bash", "-c", "exec " + peer["cmd"]]
-        if cpu is not None:
-            cmd = ["taskset", "-c", str(cpu)] + cmd
-        self.log = open(os.path.join(BUILD, f"server-{name}.log"), "ab")
-        self.p = subprocess.Popen(
-            cmd, cwd=HERE, env=env, stdout=self.log, stderr=self.log, start_new_session=True,
-            preexec_fn=small_pages if exact else None,
-        )  # fmt: skip
-        end = time.time() + 20
-        while time.time() < end:
-            if self.p.poll() is not None:
-                raise RuntimeError(f"{name} ended at start (see {self.log.name})")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 0.5).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        else:
-            self.stop()
-            raise RuntimeError(f"{name} does not listen on {self.port}")
-        time.sleep(0.15)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def alive(self):
-        return self.p.poll() is None
-
-    def stop(self):
-        try:
-            self.p.send_signal(signal.SIGTERM)
-            self.p.wait(1)
-        except (subprocess.TimeoutExpired, ProcessLookupError):
-            try:
-                os.killpg(self.p.pid, signal.SIGKILL)  # the session this script started
-            except ProcessLookupError:
-                pass
-            self.p.wait()
-        self.log.close()
-
-
-def raise_nofile():
-    """The servers inherit this; sioload raises its own limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    want = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
-    if soft != resource.RLIM_INFINITY and soft < want:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (want, hard))
-
-
-NEXT_PORT = [20500 + (os.getpid() * 37) % 9000]
-
-
-def free_port():
-    while True:
-        NEXT_PORT[0] = 20500 + (NEXT_PORT[0] - 20500 + 1) % 10000
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind(("127.0.0.1", NEXT_PORT[0]))
-            return NEXT_PORT[0]
-        except OSError:
-            pass
-        finally:
-            s.close()
 
 
 def busy():
@@ -170,8 +77,10 @@ def load(args, label, verb, server, a, timeout=400):
 def options():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument(
-        "peers", nargs="*", help="names from peers.json or clients.json, NAME=COMMAND, or groups: 'proof' (the default), 'threads' (that with"
-        " several CPUs for the server), 'all'",
+        "peers",
+        nargs="*",
+        help="names from peers.json or clients.json, NAME=COMMAND, or groups: 'proof' (the default),"
+        " 'threads' (that with several CPUs for the server), 'all'",
     )
     g = ap.add_mutually_exclusive_group()
     for m in SIZES:
@@ -187,7 +96,9 @@ def options():
         " first peer if none was run); with a comma, one for each side",
     )
     ap.add_argument(
-        "--counterpart", default="sockeye", help="the server that clients talk to (default: %(default)s)"
+        "--counterpart",
+        default="sockeye",
+        help="the server that clients talk to (default: %(default)s)",
     )
     ap.add_argument(
         "--server-cpu", default="1", help="with a comma, several (default: %(default)s)"
@@ -215,7 +126,9 @@ def options():
     )
     ap.add_argument("--no-build", action="store_true")
     ap.add_argument("--no-verify", action="store_true")
-    ap.add_argument("--out", help="directory for runs.jsonl, table.md and plots (default results/TIME)")
+    ap.add_argument(
+        "--out", help="directory for runs.jsonl, table.md and plots (default results/TIME)"
+    )
     ap.add_argument("--list", action="store_true", help="show the peers and the scenarios")
     a = ap.parse_args()
     a.size = dict(SIZES[a.mode])
@@ -316,12 +229,6 @@ def verify_all(names, peers, a):
     return support
 
 
-def contract(d):
-    if "against" in d:
-        return f"against {d['against']}"
-    return ", ".join(f"{m} {d.get(m)}" for m in TRANSPORTS)
-
-
 def calibrate(a):
     """How fast the cores are at this moment; on a virtual machine this drifts with the host."""
     out = []
@@ -335,8 +242,8 @@ def calibrate(a):
 
 
 def half_load(results, peers, a):
-    """Half the messages a second that the baseline, a floor as a rule, carries with one in flight: what an open loop sends
-    comes one by one, too."""
+    """Half the messages a second that the baseline, a floor as a rule, carries with one in flight: what
+    an open loop sends comes one by one, too."""
     sc = "echo16k1"
     n = results.base(sc)
     runs = [measure(sc, n, peers, a) for _ in range(2)]
@@ -363,70 +270,6 @@ def measure(sc, n, peers, a):
             return load(args, n, sc, s, a)
     except RuntimeError as e:
         return {"label": n, "scenario": sc, "ok": False, "error_text": str(e)}
-
-
-def machine():
-    """What the figures hold for."""
-
-    def first_line(*cmd):
-        try:
-            return subprocess.run(cmd, cwd=HERE, capture_output=True, text=True).stdout.split("\n")[0]
-        except OSError:
-            return ""
-
-    with open("/proc/cpuinfo") as f:
-        model = next((x.split(": ", 1)[1] for x in f.read().split("\n") if x[:10] == "model name"), "?")
-    commit = first_line("git", "describe", "--always", "--dirty")
-    rust = first_line("rustc", "--version")
-    return f"{os.cpu_count()} CPUs, {model}; Linux {os.uname().release}; {rust}; commit {commit}"
-
-
-def head(results, scens, peers, calib, began, a):
-    cpus = (
-        f"Server on CPU {a.server_cpu}, sioload or client on CPU {a.client_cpu}."
-        if a.pin
-        else "Not pinned."
-    )
-    bases = list(dict.fromkeys(filter(None, map(results.base, scens))))
-    md = [
-        f"Mode {a.mode}, {a.rounds} round(s), medians; ratios are medians of pairs taken in the"
-        f" same round against {', '.join(bases)}. {cpus}"
-        f" {time.strftime('%Y-%m-%d %H:%M')}, {(time.time() - began) / 60:.1f} min."
-        f" Loopback send+recv in one thread, at the start of each round:"
-        f" {min(calib, default=0):.0f} to {max(calib, default=0):.0f} ns. {machine()}.",
-        "",
-    ]
-    for n in results.names:
-        md.append(f"- **{n}**: {peers[n].get('about', '')}; contract: {contract(results.contracts[n])}")
-    return [*md, ""]
-
-
-def write_results(results, scens, peers, calib, began, out, a):
-    """The tables and the plots; returns the text of the tables."""
-
-    def title(sc):
-        return SCEN[sc].what.format(**a.size)
-
-    goal = goals.read()
-    verdicts = goals.verdicts(results, goal, scens)
-    t = Table(results, verdicts)
-    md = head(results, scens, peers, calib, began, a)
-    if verdicts:
-        md.append(goals.table(results, verdicts))
-    for side in (False, True):
-        own = [sc for sc in scens if is_client(sc) == side]
-        if own:
-            md.append(t.summary(own, side))
-            md += [t.scenario(sc, title(sc)) for sc in own]
-    text = "\n".join(md)
-    with open(os.path.join(out, "table.md"), "w") as f:
-        f.write(text)
-    foot = f"{a.rounds} round(s), median and range, {time.strftime('%Y-%m-%d')}"
-    limits = goals.limits(results, goal)
-    plot.write(results, scens, title, foot, out, limits)
-    if a.docs:
-        plot.write(results, scens, title, foot, DOCS, limits, only_goals=True)
-    return text
 
 
 def run_rounds(results, scens, peers, raw, a):
