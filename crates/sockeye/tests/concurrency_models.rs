@@ -8,6 +8,7 @@
 //! What they leave out: the order in which processors see relaxed accesses, and everything that is not named.
 
 #![cfg(feature = "server")]
+#![expect(clippy::print_stdout, reason = "figures are read from there")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::poll_fn;
@@ -136,7 +137,9 @@ fn what_is_handed_to_the_driver_is_written_and_its_wake_up_is_never_lost() {
         let emitters: Vec<_> = (0..EMITTERS)
             .map(|emitter| {
                 let session = Arc::clone(&session);
-                thread::spawn(move || (0..PACKETS).for_each(|number| session.send((emitter, number))))
+                thread::spawn(move || {
+                    (0..PACKETS).for_each(|number| session.send((emitter, number)))
+                })
             })
             .collect();
         let mut next = [0; EMITTERS];
@@ -274,7 +277,8 @@ fn a_room_has_no_member_that_is_gone_and_is_gone_without_members() {
         ];
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         let shard = world.rooms.shard.lock().expect("no panic");
-        let left: BTreeMap<_, _> = shard.iter().map(|(room, list)| (*room, list.to_vec())).collect();
+        let left: BTreeMap<_, _> =
+            shard.iter().map(|(room, list)| (*room, list.to_vec())).collect();
         assert_eq!(left, BTreeMap::from([("a", vec![0])]));
         assert_eq!(*world.members[0].heard.lock().expect("no panic"), [0, 1, 2]);
         let heard = world.members[1].heard.lock().expect("no panic");
