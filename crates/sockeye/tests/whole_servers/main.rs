@@ -20,7 +20,6 @@
 //! prints what happens in it; `SEED=<n>-<m>` are the runs from here to there. With `SOCKEYE_LONG=1` there are many more runs (use `--release`).
 
 #![cfg(feature = "server")]
-#![expect(clippy::print_stdout, reason = "figures are read from there")]
 
 mod client;
 mod ledger;
@@ -72,6 +71,9 @@ struct Outcome {
 struct Settings {
     recovers: bool,
     connect_first: bool,
+    window: Duration,
+    max_packets: usize,
+    max_bytes: usize,
     max_buffered: usize,
     clients: u64,
     emitters: u64,
@@ -84,6 +86,9 @@ impl Settings {
         Self {
             recovers: random.one_in(2),
             connect_first: random.one_in(2),
+            window: Duration::from_millis(random.choose(&[300, 1_000])),
+            max_packets: random.choose(&[20, 10_000, 10_000]),
+            max_bytes: random.choose(&[50_000, 64 << 20, 64 << 20]),
             max_buffered: random.choose(&[60_000, 100_000, 1_000_000]),
             clients: 2 + random.below(4),
             emitters: 1 + random.below(2),
@@ -109,9 +114,9 @@ impl Settings {
             return io;
         }
         let recovery = ConnectionStateRecovery::new()
-            .max_disconnection_duration(Duration::from_millis(random.choose(&[300, 1_000])))
-            .max_packets(random.choose(&[20, 10_000]))
-            .max_bytes(random.choose(&[50_000, 64 << 20]))
+            .max_disconnection_duration(self.window)
+            .max_packets(self.max_packets)
+            .max_bytes(self.max_bytes)
             .connect_first(self.connect_first);
         io.connection_state_recovery(recovery)
     }
@@ -134,7 +139,8 @@ async fn live(seed: u64, tells: bool) -> Outcome {
     let settings = Settings::draw(&mut random);
     let io = settings.server(&mut random).build();
     let phase = if settings.calm { Phase::Calm } else { Phase::Storm };
-    let ledger = Ledger::new(settings.recovers);
+    let is_roomy = settings.max_packets > 100 && settings.max_bytes > 1 << 20;
+    let ledger = Ledger::new(settings.recovers, is_roomy.then_some(settings.window));
     let world = Arc::new(World::new(ledger, Trace::new(tells), settings.max_buffered, phase));
     let made = program(&io, &world);
     let mut lives = Vec::new();
