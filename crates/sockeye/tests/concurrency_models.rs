@@ -8,6 +8,7 @@
 //! What they leave out: the order in which processors see relaxed accesses, and everything that is not named.
 
 #![cfg(feature = "server")]
+#![expect(clippy::print_stdout, reason = "figures are read from there")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::poll_fn;

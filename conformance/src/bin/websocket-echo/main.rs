@@ -69,7 +69,7 @@ async fn run_cases(address: &str, most: usize) -> Result<(), Box<dyn Error>> {
         // What is wrong with a case stands in the report.
         let path = format!("/runCase?case={case}&agent={AGENT}");
         if let Err(error) = connect(address, &path).await {
-            println!("case {case} of {count}: {error}");
+            eprintln!("case {case} of {count}: {error}");
         }
     }
     connect(address, &format!("/updateReports?agent={AGENT}")).await?;

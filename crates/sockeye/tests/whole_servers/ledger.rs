@@ -4,6 +4,14 @@
 //! others run in between: so at each moment it is known for whom an event is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::program::LONGEST;
+
+/// How long a connection may live on from which its client has been taken over.
+const TAKEN_OVER: Duration = Duration::from_millis(50);
 
 /// What may become of an event that was sent to somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,9 @@ pub(crate) struct Member {
     receives: bool,
     connects: u32,
     disconnects: u32,
+    /// When it was left last, and when another connection took over from one that was still there.
+    left: Option<Instant>,
+    taken_over: Option<Instant>,
     /// Everything that was sent to it, in its order.
     addressed: Vec<Addressed>,
     /// How much of it was heard, or passed over.
@@ -80,6 +91,8 @@ pub(crate) struct Tally {
 pub(crate) struct Ledger {
     pub(crate) members: BTreeMap<String, Member>,
     recovers: bool,
+    /// How long whoever is away is always recovered, if not too much is missed.
+    window: Option<Duration>,
     next_event: u64,
     pub(crate) tally: Tally,
     pub(crate) failures: Vec<String>,
@@ -109,10 +122,11 @@ impl Member {
 }
 
 impl Ledger {
-    pub(crate) fn new(recovers: bool) -> Self {
+    pub(crate) fn new(recovers: bool, window: Option<Duration>) -> Self {
         Self {
             members: BTreeMap::new(),
             recovers,
+            window,
             next_event: 0,
             tally: Tally::default(),
             failures: Vec::new(),
@@ -146,6 +160,9 @@ impl Ledger {
         member.connects += 1;
         if recovered {
             self.tally.recovered += 1;
+            if member.connects > member.disconnects + 1 {
+                member.taken_over = Some(Instant::now());
+            }
             member.owed = member.addressed.len();
             // The first is its own id.
             let has: BTreeSet<_> = rooms.iter().skip(1).cloned().collect();
@@ -166,6 +183,12 @@ impl Ledger {
             return self.fail("I5: a disconnect of nobody".to_owned());
         };
         member.disconnects += 1;
+        member.left = Some(Instant::now());
+        if member.taken_over.take().is_some_and(|since| since.elapsed() > TAKEN_OVER) {
+            let name = member.name;
+            self.failures
+                .push(format!("I5: the connection of {name} lived on that was taken over"));
+        }
         if member.disconnects > member.connects {
             self.failures.push(format!("I5: {} left more often than it came", member.name));
         } else if member.disconnects == member.connects && !(recoverable && self.recovers) {
@@ -253,6 +276,17 @@ impl Ledger {
         if let Some(missed) = member.gap(member.owed) {
             let name = member.name;
             self.failures.push(format!("I3: {name} is recovered, but never got {missed}"));
+        }
+    }
+
+    /// A client wanted to come back, and was told that it is somebody new.
+    pub(crate) fn told_new(&mut self, id: &str, max_buffered: usize) {
+        let (Some(member), Some(window)) = (self.members.get(id), self.window) else { return };
+        let is_late = member.left.is_some_and(|left| left.elapsed() >= window);
+        let missed = member.addressed.len() - member.cursor;
+        if member.receives && !is_late && missed * LONGEST < max_buffered {
+            let name = member.name;
+            self.failures.push(format!("I3: {name} came back in time, and was not recovered"));
         }
     }
 

@@ -231,7 +231,8 @@ impl Emitter {
             _ if is_calm => self.broadcast(&namespace),
             18 if self.random.one_in(4) => self.put_out(&namespace),
             _ => {
-                for _ in 0..self.random.below(12) {
+                let flood = if self.random.one_in(6) { 80 } else { 12 };
+                for _ in 0..self.random.below(flood) {
                     self.broadcast(&namespace);
                 }
             }

@@ -57,7 +57,11 @@ pub(crate) struct Session {
 }
 
 enum Link {
-    Polling { posts: Option<(Reader, Writer)>, paused: Arc<AtomicBool>, polls: JoinHandle<()> },
+    Polling {
+        posts: Option<(Reader, Writer)>,
+        paused: Arc<AtomicBool>,
+        polls: JoinHandle<Result<(), Broken>>,
+    },
     WebSocket(Writer),
 }
 
@@ -146,7 +150,7 @@ impl Session {
         paused.store(true, Ordering::Relaxed);
         let Link::Polling { polls, .. } = &mut self.link else { return Ok(false) };
         // The server ends the poll that waits.
-        timeout(PATIENCE, polls).await.map_err(|_| Broken)?.map_err(|_| Broken)?;
+        timeout(PATIENCE, polls).await.map_err(|_| Broken)?.map_err(|_| Broken)??;
         writer.write(&frame(1, b"5")).await?;
         self.tasks.push(tokio::spawn(keep_reading(reader, rest, self.sender.clone())));
         self.link = Link::WebSocket(writer);
@@ -202,17 +206,21 @@ fn sid_of(open: &str) -> Option<String> {
     Some(rest.split_once('"')?.0.to_owned())
 }
 
-/// Polls until the session ends, or the transport changes.
+/// Polls until the session ends, or the transport changes; an error if it could not hear the answer to its last
+/// poll.
 async fn keep_polling(
     mut reader: Reader,
     mut writer: Writer,
     path: String,
     sender: mpsc::UnboundedSender<Incoming>,
     paused: Arc<AtomicBool>,
-) {
+) -> Result<(), Broken> {
     while !paused.load(Ordering::Relaxed) {
         let answer = ask(&mut reader, &mut writer, "GET", &path, b"").await;
-        let Ok((200, body)) = answer else { break };
+        let Ok((200, body)) = answer else {
+            let _ = sender.send(Incoming::End);
+            return Err(Broken);
+        };
         for record in String::from_utf8_lossy(&body).split('\x1e') {
             let packet = match record.strip_prefix('b') {
                 Some(encoded) => Incoming::Binary(STANDARD.decode(encoded).unwrap_or_default()),
@@ -222,9 +230,7 @@ async fn keep_polling(
             let _ = sender.send(packet);
         }
     }
-    if !paused.load(Ordering::Relaxed) {
-        let _ = sender.send(Incoming::End);
-    }
+    Ok(())
 }
 
 /// Reads frames until the end.
