@@ -62,7 +62,6 @@ async fn serve_one(mut stream: TcpStream) -> io::Result<()> {
     Conversation::new(Role::Server, agreement, deflate()).echo(stream, early).await
 }
 
-#[expect(clippy::print_stdout, reason = "who runs it wants to know")]
 async fn run_cases(address: &str, most: usize) -> Result<(), Box<dyn Error>> {
     let count: usize = ask(address, "/getCaseCount").await?.parse()?;
     for case in 1..=count.min(most) {
