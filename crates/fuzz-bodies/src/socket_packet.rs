@@ -73,9 +73,8 @@ fn check_arguments(packet: &Packet<'_>, arguments: &Arguments<'_>) {
     // JSON may hold what Rust does not: numbers beyond `f64`, which no argument can be, and halves of
     // characters, which are U+FFFD.
     let is_exact = arguments.iter().all(|json| serde_json::from_str::<Value>(json).is_ok());
-    let values = match decoded {
-        Ok(values) => values,
-        Err(_) => return assert!(!is_exact, "each argument alone can be decoded"),
+    let Ok(values) = decoded else {
+        return assert!(!is_exact, "each argument alone can be decoded");
     };
     assert_eq!(values.len(), count);
     if !is_exact {
