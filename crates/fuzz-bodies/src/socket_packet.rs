@@ -70,16 +70,18 @@ fn check_arguments(packet: &Packet<'_>, arguments: &Arguments<'_>) {
         sent_on_they_are_the_same(packet.namespace, kind, arguments);
     }
     let decoded = arguments.decode_all::<Value>();
-    // JSON may hold what Rust does not: numbers beyond `f64`, which no argument can be, and halves of
-    // characters, which are U+FFFD.
-    let is_exact = arguments.iter().all(|json| serde_json::from_str::<Value>(json).is_ok());
-    let Ok(values) = decoded else {
-        return assert!(!is_exact, "each argument alone can be decoded");
-    };
-    assert_eq!(values.len(), count);
-    if !is_exact {
+    // JSON may hold what Rust does not: numbers beyond `f64` do not decode, halves of characters, which are
+    // always escaped, are replaced.
+    if !arguments.iter().all(|json| serde_json::from_str::<Value>(json).is_ok()) {
+        if let Ok(values) = decoded {
+            assert!(arguments.iter().any(|json| json.contains("\\u")));
+            assert_eq!(values.len(), count);
+            written_again_they_are_the_same(packet.namespace, values);
+        }
         return;
     }
+    let values = decoded.expect("each argument alone can be decoded");
+    assert_eq!(values.len(), count);
     by_another_parser_they_are_the_same(packet.namespace, arguments, &values);
     written_again_they_are_the_same(packet.namespace, values);
 }
