@@ -15,7 +15,7 @@ from runner import SIOLOAD
 from scenarios import SCEN, SIZES
 from server import BUILD, HERE, Server, raise_nofile
 
-SIZE = SIZES["quick"] | {"s": 0, "w": 0, "half": 50_000, "half_of": ""}
+SIZE = SIZES["quick"] | {"half": 50_000, "half_of": ""}
 
 
 def args_of(work):

@@ -133,7 +133,7 @@ def options():
     a = ap.parse_args()
     a.size = dict(SIZES[a.mode])
     if a.secs:
-        a.size["s"] = a.secs
+        a.size["s"] = a.size["sj"] = a.secs
     a.size |= {"half": "HALF", "half_of": "the floor"}  # until it is measured
     a.rounds = a.rounds or a.size["rounds"]
     several = "," in a.server_cpu

@@ -12,7 +12,8 @@ class Scenario(NamedTuple):
     env: dict = {}  # of the server
 
 
-# {s} and {w} are the measured seconds and the warm-up; {half}: see `half_load` in runner.py.
+# {s} and {w} are the measured seconds and the warm-up, {sj} the seconds of `joins`, which has few
+# samples in one; {half}: see `half_load` in runner.py.
 T = " --secs {s} --warmup {w}"
 ALL, QUICK, FULL, SMOKE = "smoke quick full", "quick full", "full", "smoke full"
 
@@ -117,7 +118,8 @@ SCEN = {
     "joins": Scenario(
         "join and leave, 500 a second by 256 connections, while 100 B go to {k} others, one by one",
         "joins",
-        "joins --conns {k} --joiners 256 --size 100 --conc 128" + T,
+        "joins --conns {k} --joiners 256 --size 100 --conc 128"
+        " --secs {sj} --warmup {w}",
         ALL,
     ),
     "polling": echo(
@@ -212,16 +214,16 @@ def is_client(name):
 
 SIZES = {
     "smoke": dict(
-        s=0.6, w=0.2, n=300, m=200, r=2, settle=300, p=1000, h=2, mb=4, mb1k=1, c=100, b=2,
+        s=0.6, sj=0.6, w=0.2, n=300, m=200, r=2, settle=300, p=1000, h=2, mb=4, mb1k=1, c=100, b=2,
         k=1000, l=300, quiet=500, rounds=1,
     ),
     "quick": dict(
-        s=1.0, w=0.8, n=800, m=400, r=3, settle=300, p=5000, h=6, mb=16, mb1k=4, c=1000, b=5,
-        k=8000, l=2000, quiet=2000, rounds=2,
+        s=1.0, sj=3.0, w=0.8, n=800, m=400, r=3, settle=300, p=5000, h=6, mb=16, mb1k=4, c=1000,
+        b=5, k=8000, l=2000, quiet=2000, rounds=2,
     ),
     "full": dict(
-        s=2.5, w=1.2, n=2000, m=1000, r=5, settle=1000, p=5000, h=10, mb=64, mb1k=16, c=1000, b=10,
-        k=8000, l=5000, quiet=4000, rounds=3,
+        s=2.5, sj=8.0, w=1.2, n=2000, m=1000, r=5, settle=1000, p=5000, h=10, mb=64, mb1k=16,
+        c=1000, b=10, k=8000, l=5000, quiet=4000, rounds=3,
     ),
 }  # fmt: skip
 # Seconds that a run takes, about, for the estimate at the start.
@@ -235,6 +237,6 @@ EXTRA = {
     "slow1k": {"quick": 6, "full": 24},
     "connect": {"quick": 2, "full": 8},
     "upgrade": {"quick": 2, "full": 8},
-    "joins": {"quick": 3, "full": 4},
+    "joins": {"quick": 5, "full": 10},
     "client-idle": {"smoke": 2, "quick": 7, "full": 9},
 }
