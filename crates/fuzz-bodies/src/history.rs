@@ -20,6 +20,8 @@ struct Model {
     start: usize,
     /// Of what is kept first, only the mark is.
     only_mark: bool,
+    /// Something was lost that nobody can be sent again.
+    is_broken: bool,
     /// The last that was sent before the client's last sign of life.
     confirming: Option<usize>,
 }
@@ -35,6 +37,7 @@ impl Model {
             }
             5 => self.confirm(),
             6 => self.resume(argument),
+            7 if argument == 0 => self.push_lost(),
             _ => {}
         }
         let kept = self.sent.len() - self.start;
@@ -46,6 +49,14 @@ impl Model {
         let offset = last + 1 + step as u64;
         self.history.push(Offset::new(offset), is_kept.then_some(offset));
         self.sent.push((offset, is_kept));
+    }
+
+    fn push_lost(&mut self) {
+        let offset = self.sent.last().map_or(0, |(offset, _)| *offset) + 1;
+        self.history.push_lost(Offset::new(offset));
+        self.start = self.sent.len();
+        self.sent.push((offset, false));
+        (self.is_broken, self.only_mark, self.confirming) = (true, false, None);
     }
 
     fn drop_first(&mut self) {
@@ -84,7 +95,11 @@ impl Model {
     fn may_resume(&self, offset: Option<Offset>, index: Option<usize>) -> bool {
         let first = self.sent.first();
         match (offset, index) {
-            (None, _) => self.start == 0 && !(self.only_mark && first.is_some_and(|it| it.1)),
+            (None, _) => {
+                !self.is_broken
+                    && self.start == 0
+                    && !(self.only_mark && first.is_some_and(|it| it.1))
+            }
             (Some(_), Some(index)) => index >= self.start,
             (Some(_), None) => false,
         }

@@ -310,6 +310,21 @@ async fn more_than_the_limits_is_refused_and_never_partial() {
     }
 }
 
+/// It was on its way when the connection broke, and cannot be sent again.
+#[tokio::test]
+async fn who_missed_a_first_event_that_was_too_much_to_keep_is_a_new_client() {
+    let recovery = ConnectionStateRecovery::new().max_bytes(1_000);
+    let io = Server::builder().connection_state_recovery(recovery).build();
+    let address = serve(&io).await;
+    let returning = Returning::join(address).await;
+    io.emit("large", "x".repeat(2_000)).unwrap();
+    io.emit("small", ()).unwrap();
+    let lost = returning.vanish(&io).await;
+    let mut client = Client::open(address).await;
+    client.send(&format!(r#"40{{"pid":"{}"}}"#, lost.pid)).await;
+    lost.expect_new(&mut client).await;
+}
+
 #[tokio::test]
 async fn handlers_see_no_offsets_and_events_with_acknowledgements_carry_none() {
     let io = recovering().build();

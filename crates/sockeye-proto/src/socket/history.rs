@@ -92,6 +92,13 @@ impl<P> History<P> {
         self.entries.push_back((offset, packet));
     }
 
+    /// A packet that was sent after all others and cannot be sent again: only who has seen it can go on.
+    pub fn push_lost(&mut self, offset: Offset) {
+        self.clear();
+        self.whole = false;
+        self.push(offset, None);
+    }
+
     /// How many packets and marks are kept.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -261,5 +268,14 @@ mod tests {
         idle.confirm();
         idle.confirm();
         assert_eq!(missed(&mut idle, None), Some(vec![]));
+    }
+
+    #[test]
+    fn from_before_what_is_lost_nobody_goes_on_also_if_it_was_the_first() {
+        let mut history = History::default();
+        history.push_lost(Offset::new(1));
+        history.push(Offset::new(2), Some('b'));
+        assert!(!history.can_resume(None));
+        assert!(history.missed(Some(Offset::new(1))).eq(&['b']));
     }
 }

@@ -436,6 +436,11 @@ impl Client {
                 break;
             }
         }
+        // What the others say may be for it, too.
+        self.world.quiet.fetch_add(1, Ordering::Relaxed);
+        while self.world.quiet.load(Ordering::Relaxed) < self.world.clients {
+            self.pass(&mut session, 10).await?;
+        }
         self.pass(&mut session, 50).await?;
         self.check_all();
         self.world.served.fetch_add(1, Ordering::Relaxed);

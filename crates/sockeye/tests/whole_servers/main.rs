@@ -141,7 +141,13 @@ async fn live(seed: u64, tells: bool) -> Outcome {
     let phase = if settings.calm { Phase::Calm } else { Phase::Storm };
     let is_roomy = settings.max_packets > 100 && settings.max_bytes > 1 << 20;
     let ledger = Ledger::new(settings.recovers, is_roomy.then_some(settings.window));
-    let world = Arc::new(World::new(ledger, Trace::new(tells), settings.max_buffered, phase));
+    let world = Arc::new(World::new(
+        ledger,
+        Trace::new(tells),
+        settings.max_buffered,
+        phase,
+        settings.clients,
+    ));
     let made = program(&io, &world);
     let mut lives = Vec::new();
     for index in 1..=settings.clients {
@@ -348,7 +354,7 @@ fn whatever_happens_to_whole_servers_every_event_has_one_fate() {
         "figure F10: {runs} runs of whole servers: {heard} events heard, {said} said, {answers} answered, \
          {upgrades} upgrades, {cuts} cuts, {recovered} recoveries, {slow} slow readers"
     );
-    assert!(tells || sum.iter().all(|times| *times > 0), "{sum:?}");
+    assert!(runs < SEEDS || sum.iter().all(|times| *times > 0), "{sum:?}");
 }
 
 #[test]

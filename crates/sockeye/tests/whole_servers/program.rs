@@ -28,6 +28,9 @@ pub(crate) struct World {
     /// How many clients have settled, and how many of those have heard everything.
     pub(crate) settled: AtomicU64,
     pub(crate) served: AtomicU64,
+    /// How many clients there are, and how many of them have nothing more to say.
+    pub(crate) clients: u64,
+    pub(crate) quiet: AtomicU64,
 }
 
 /// What goes on in a run: the one after the other.
@@ -42,7 +45,13 @@ pub(crate) enum Phase {
 }
 
 impl World {
-    pub(crate) fn new(ledger: Ledger, trace: Trace, max_buffered: usize, phase: Phase) -> Self {
+    pub(crate) fn new(
+        ledger: Ledger,
+        trace: Trace,
+        max_buffered: usize,
+        phase: Phase,
+        clients: u64,
+    ) -> Self {
         Self {
             ledger: Mutex::new(ledger),
             trace,
@@ -50,6 +59,8 @@ impl World {
             phase: AtomicU8::new(phase as u8),
             settled: AtomicU64::new(0),
             served: AtomicU64::new(0),
+            clients,
+            quiet: AtomicU64::new(0),
         }
     }
 

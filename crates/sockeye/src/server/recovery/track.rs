@@ -364,11 +364,10 @@ impl State {
         } else if event.is_affordable() {
             self.history.push(event.offset(), Some(Arc::clone(event)));
         } else {
-            self.history.clear();
-            match self.place {
-                // It has this one, so what comes after it can be known.
-                Place::Connected(_) => self.history.push(event.offset(), None),
-                Place::Away(_) | Place::Lost => self.place = Place::Lost,
+            self.history.push_lost(event.offset());
+            // Whoever is there may get it all the same, and then what comes after it can be known.
+            if let Place::Away(_) = self.place {
+                self.place = Place::Lost;
             }
         }
         while self.history.len() > options.max_packets {
