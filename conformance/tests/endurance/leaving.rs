@@ -141,7 +141,7 @@ async fn round(control: &mut Control, server: SocketAddr, count: usize) {
 /// The way out of memory would be a little with each connection: so there are many of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_of_clients_however_they_leave() {
-    let (rounds, count) = (scale(3, 10), scale(1_500, 20_000));
+    let (rounds, count) = (scale(3, 10), scale(800, 20_000));
     let options = [
         "--ping-interval",
         "1500",
