@@ -121,6 +121,33 @@ fn the_protocol_crate_depends_on_nothing_that_does_io() {
     none(&unknown, "a dependency of sockeye-proto that is not on the list");
 }
 
+/// Files that may ask the wall clock, which somebody may set: none decides anything by it.
+const WALL_CLOCK: &[(&str, &str)] = &[
+    ("crates/sockeye/src/engine/clock.rs", "a hint to clients that the machine slept"),
+    ("crates/sockeye/src/engine/handshake.rs", "when a handshake came, for the program"),
+    ("crates/sockeye/src/engine/client/query.rs", "a time stamp that no two requests share"),
+];
+
+#[test]
+fn no_wall_clock_decides_anything() {
+    let mut problems = Vec::new();
+    for source in published() {
+        let may = WALL_CLOCK.iter().any(|(path, _)| source.path == root().join(path));
+        for (number, line) in source.lines().filter(|_| !may) {
+            if line.contains("SystemTime") {
+                problems.push(source.place(number));
+            }
+        }
+    }
+    none(&problems, "a wall clock is asked");
+    for id in ["C1", "C3", "B07", "R07"] {
+        println!(
+            "figure {id}: asked in {} places, none of which decides anything",
+            WALL_CLOCK.len()
+        );
+    }
+}
+
 /// A third-party protocol crate, and the only files that may name it.
 const NAMED_IN: &[(&str, &[&str])] = &[
     ("brotli", &["engine/compression.rs"]),

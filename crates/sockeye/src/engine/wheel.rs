@@ -12,6 +12,9 @@ use super::session::Session;
 const TICK_MILLIS: u64 = 5;
 /// One turn of the wheel is 20.48 s; a later deadline stays in its slot for another turn.
 const SLOTS: usize = 4096;
+/// If the wheel has not turned for so long, the process stood still, or the machine did: then the
+/// drivers have not read either, and what lies unread is not late.
+const STOOD_STILL: Duration = Duration::from_millis(250);
 
 /// The deadlines of all sessions: one entry for each, looked at when its slot comes up.
 ///
@@ -167,14 +170,18 @@ impl Drop for Turning {
 async fn turn(wheel: Turning, clock: Clock) {
     let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MILLIS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut last = clock.now();
     loop {
         ticks.tick().await;
+        let now = clock.now();
+        let stood_still = now.since(last) > STOOD_STILL;
+        last = now;
         let Some(wheel) = wheel.0.upgrade() else { return };
         if wheel.entries() == 0 {
             continue;
         }
-        for session in wheel.take_due(clock.now()) {
-            session.deadline_due();
+        for session in wheel.take_due(now) {
+            session.deadline_due(stood_still);
         }
     }
 }

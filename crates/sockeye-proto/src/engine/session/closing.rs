@@ -11,6 +11,9 @@ const POLLING_GRACE: Duration = Duration::from_secs(30);
 /// How long a closed WebSocket may take to send what is queued and to answer the close frame.
 const WEBSOCKET_GRACE: Duration = Duration::from_secs(5);
 
+/// The same for one that has answered no ping: most likely nobody is there.
+const SILENT_GRACE: Duration = Duration::from_secs(1);
+
 impl Session {
     /// The application ends the session; what is queued is still sent (E-062, E-092).
     pub(super) fn close(&mut self, now: Moment) {
@@ -38,6 +41,9 @@ impl Session {
             Transport::WebSocket if self.phase == Phase::Open => {
                 self.tell(reason, detail);
                 self.close_link(now);
+                if reason == CloseReason::PingTimeout {
+                    self.deadlines.set(Deadline::CloseGrace, now.after(SILENT_GRACE));
+                }
             }
             Transport::WebSocket => {}
         }

@@ -268,7 +268,7 @@ impl Session {
     }
 
     /// The wheel's slot of this session has come up.
-    pub(super) fn deadline_due(self: &Arc<Self>) {
+    pub(super) fn deadline_due(self: &Arc<Self>, stood_still: bool) {
         let now = self.now();
         let mut state = self.lock();
         state.scheduled = state::NEVER;
@@ -277,7 +277,7 @@ impl Session {
             self.driver.wake();
         }
         if state.machine.deadline().is_some_and(|deadline| deadline <= now) {
-            if state.take_excuse() {
+            if state.take_excuse() || stood_still {
                 self.handle(&mut state, Input::Unread);
             }
             self.handle(&mut state, Input::DeadlinePassed);
