@@ -1,8 +1,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
+};
 use serde::{Serialize, forward_to_deserialize_any};
+use serde_json::de::StrRead;
 use serde_json::ser::Formatter;
 
 use super::json::{first_value, replace_lone_surrogates, write_placeholder};
@@ -352,17 +355,30 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn next<S: DeserializeSeed<'a>>(&mut self, seed: S) -> serde_json::Result<S::Value> {
         self.taken += 1;
-        let Some((json, rest)) = first_value(self.arguments.list) else {
+        let Arguments { list, attachments } = self.arguments;
+        if list.trim_ascii_start().is_empty() {
             return seed.deserialize(Missing);
-        };
-        self.arguments.list = rest;
-        let attachments = self.arguments.attachments;
-        let mut text = serde_json::Deserializer::from_str(json);
-        if attachments.is_empty() {
-            return seed.deserialize(&mut text);
         }
-        seed.deserialize(ValueSeed { attachments }.deserialize(&mut text)?)
+        let mut text = serde_json::Deserializer::from_str(list);
+        let value = if attachments.is_empty() {
+            seed.deserialize(&mut text)?
+        } else {
+            seed.deserialize(ValueSeed { attachments }.deserialize(&mut text)?)?
+        };
+        self.arguments.list = behind_first(list, text);
+        Ok(value)
     }
+}
+
+/// What follows the first value of a list, and its comma, when a decoder has taken the value.
+fn behind_first<'a>(list: &'a str, decoder: serde_json::Deserializer<StrRead<'a>>) -> &'a str {
+    let taken = decoder.into_iter::<IgnoredAny>().byte_offset();
+    if taken == 0 {
+        // The type has not looked at it.
+        return first_value(list).map_or("", |(_, rest)| rest);
+    }
+    let rest = list.get(taken..).unwrap_or_default().trim_ascii_start();
+    rest.strip_prefix(',').unwrap_or(rest)
 }
 
 impl<'de> Deserializer<'de> for &mut Call<'de> {
@@ -441,6 +457,23 @@ mod tests {
         assert_eq!(arguments("[1,2]").decode::<[i32; 2]>().unwrap(), [1, 2]);
         assert_eq!(arguments("\"n\"").decode::<Name>().unwrap(), Name("n".into()));
         arguments("1,2").decode::<()>().unwrap();
+    }
+
+    #[test]
+    fn each_argument_is_taken_whole_whatever_stands_around_it_and_whatever_its_type_looks_at() {
+        /// Takes anything, and looks at nothing.
+        #[derive(Debug, PartialEq)]
+        struct Blind;
+        impl<'de> Deserialize<'de> for Blind {
+            fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                Ok(Self)
+            }
+        }
+        let list = " 1.5e3 , { \"a\" : [ \",\" ] },null ,-7, true,\"]\" ";
+        let decoded = arguments(list).decode::<(f64, Blind, (), i32, IgnoredAny, String)>();
+        let (first, blind, (), zero, _, last) = decoded.unwrap();
+        assert_eq!((first, blind, zero, last), (1_500.0, Blind, -7, "]".into()));
+        assert_eq!(arguments(list).decode_all::<IgnoredAny>().unwrap().len(), 6);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! what it has read, a broadcast goes through its receivers. Then each connection gets many packets
 //! in one system call.
 //!
-//! Never holds back for longer than that work, but for the [`fan_out`](super::fan_out) to many.
+//! Never holds back for longer than that work, but for the [`fan_out`] to many.
 
 use std::cell::RefCell;
 use std::sync::Arc;
