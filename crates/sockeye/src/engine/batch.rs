@@ -3,9 +3,9 @@ use std::cell::Cell;
 use sockeye_proto::websocket::FrameRef;
 
 /// A batch that is longer gets no more frames: what is written of it is freed with its end.
-const FULL_BYTES: usize = 64 * 1024;
+const FULL_BYTES: usize = 128 * 1024;
 /// A buffer that grew beyond this is given back.
-const KEPT_BYTES: usize = 128 * 1024;
+const KEPT_BYTES: usize = 256 * 1024;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) };

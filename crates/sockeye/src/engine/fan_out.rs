@@ -21,7 +21,7 @@ use super::session::Session;
 /// Fewer sessions than this are written to at once.
 const MANY: usize = 8;
 /// How many are written to before others have their turn: well below a millisecond.
-const PART: usize = 128;
+const PART: usize = 64;
 /// A list that was longer is given back.
 const KEPT: usize = 8_192;
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// What one read takes at most.
-const READ_BYTES: usize = 128 * 1024;
+const READ_BYTES: usize = 256 * 1024;
 /// A buffer that grew beyond this for one large packet is given back.
 const KEPT_BYTES: usize = 256 * 1024;
 
