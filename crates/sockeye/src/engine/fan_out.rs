@@ -115,8 +115,24 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.drain(..).for_each(|session| session.uncork());
-        if self.0.capacity() <= KEPT {
+        if (1..=KEPT).contains(&self.0.capacity()) {
             SPARE.set(std::mem::take(&mut self.0));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_was_written_is_kept_for_the_next_batch() {
+        let batch = Arc::new(Mutex::new(Some(Vec::with_capacity(10))));
+        let writing = Writing { batch, workers: None };
+        drop(writing.take());
+        drop(writing);
+        assert_eq!(SPARE.take().capacity(), 10);
+        drop(Waiting(Vec::with_capacity(KEPT + 1)));
+        assert_eq!(SPARE.take().capacity(), 0, "one that was longer is given back");
     }
 }
