@@ -43,6 +43,7 @@ mod server;
 mod service;
 mod session;
 mod trace;
+mod turn;
 mod websocket;
 mod wheel;
 
@@ -92,3 +93,5 @@ pub(crate) use session::Delivery;
 pub use sockeye_proto::Moment;
 pub use sockeye_proto::engine::{CloseDetail, CloseReason, Message, Revision, TransportName};
 pub use sockeye_proto::websocket::PerMessageDeflate;
+#[cfg(feature = "client")]
+pub(crate) use turn::give_way;

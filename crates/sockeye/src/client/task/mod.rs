@@ -23,7 +23,7 @@ use super::shared::Shared;
 use super::socket::{Core, News};
 use crate::codec::MessageDecoder;
 use crate::engine::client::Connection;
-use crate::engine::{Caught, Panicked};
+use crate::engine::{Caught, Panicked, give_way};
 use application::Application;
 use calls::Calls;
 
@@ -84,14 +84,13 @@ impl Future for Task {
             }
             return if task.retired { Poll::Ready(()) } else { Poll::Pending };
         }
-        // Others use the thread, too; and without a rest tokio lets no I/O through.
-        cx.waker().wake_by_ref();
+        give_way(cx);
         Poll::Pending
     }
 }
 
 /// So often the task looks for something to do before it lets others have the thread.
-const ROUNDS: usize = 32;
+const ROUNDS: usize = 8;
 
 /// The runtime ends before the task does: whoever waits learns that it waits for nothing.
 impl Drop for Task {

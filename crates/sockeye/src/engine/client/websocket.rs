@@ -21,6 +21,7 @@ use super::outbox::{Outbox, Sendable};
 use super::random;
 use crate::engine::deflate::{self, LentInflater};
 use crate::engine::scratch;
+use crate::engine::turn::Rest;
 
 /// Frames are masked until so many bytes are ready for one write.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -31,8 +32,8 @@ pub(super) struct WebSocket {
     stream: Upgraded,
     decoder: Decoder,
     deflate: Option<Box<Deflate>>,
-    /// What was read and the application could not take at once.
-    pub(super) rest: Vec<u8>,
+    /// What was read and could not be worked through at once.
+    pub(super) rest: Option<Rest>,
     /// What was masked and the system did not take at once.
     unwritten: Vec<u8>,
     /// How much of it was written.
@@ -93,7 +94,7 @@ impl WebSocket {
             stream,
             decoder,
             deflate,
-            rest: Vec::new(),
+            rest: None,
             unwritten: Vec::new(),
             written: 0,
             unflushed: false,

@@ -23,6 +23,7 @@ use super::http::HttpClient;
 use super::outbox::Outbox;
 use super::polling::{Pending, Polling};
 use super::websocket::WebSocket;
+use crate::engine::turn::{Turn, give_way};
 use deadline::Timer;
 
 /// What lives on top of a connection. It is called from [`Connection::poll`], and nothing in it may
@@ -76,6 +77,7 @@ pub(crate) struct Connection {
     error: Option<TransportError>,
     opened: bool,
     ended: Option<Ended>,
+    turn: Turn,
 }
 
 /// What carries the session.
@@ -114,6 +116,7 @@ impl Connection {
             error: None,
             opened: false,
             ended: None,
+            turn: Turn::new(),
         };
         match first {
             Some(TransportName::WebSocket) => connection.open_websocket(),
@@ -134,9 +137,15 @@ impl Connection {
         cx: &mut Context<'_>,
         application: &mut A,
     ) -> Poll<Ended> {
+        self.turn = Turn::new();
         while self.ended.is_none() {
             self.carry_out(cx, application);
-            if self.ended.is_none() && !self.go_on(cx, application) {
+            let more = self.ended.is_none() && self.go_on(cx, application);
+            if self.ended.is_none() && self.turn.is_over() {
+                give_way(cx);
+                return Poll::Pending;
+            }
+            if self.ended.is_none() && !more {
                 return Poll::Pending;
             }
         }
@@ -163,7 +172,8 @@ impl Connection {
         cx: &mut Context<'_>,
         application: &mut A,
     ) -> bool {
-        (0..READS).all(|_| self.ended.is_some() || self.read(cx, application))
+        (0..READS)
+            .all(|_| self.ended.is_some() || (!self.turn.is_over() && self.read(cx, application)))
     }
 
     /// Tells the machine what happened, and does what it says.

@@ -11,6 +11,7 @@ use super::super::websocket::WebSocket;
 use super::packets::{Heard, Taken, listen, of, react, read_packet, undecodable};
 use super::{Candidate, ClientApplication, Connection, Link};
 use crate::engine::scratch;
+use crate::engine::turn::Rest;
 
 impl Connection {
     /// Whether something has happened on the active link.
@@ -125,9 +126,10 @@ impl Connection {
         let Link::Polling(polling) = &mut self.link else { return false };
         let Some(mut answer) = polling.answer.take() else { return false };
         let is_old = !self.opened && answer.is_of_revision_three();
-        while application.takes_more() {
+        while !self.turn.is_over() && application.takes_more() {
             let taken = match answer.next_packet() {
                 Some(Ok(packet)) => {
+                    self.turn.spend(0);
                     read_packet(&mut self.outgoing, cx, application, LinkName::Active, packet)
                 }
                 Some(Err(error)) => undecodable(LinkName::Active, &error, is_old),
@@ -169,9 +171,9 @@ impl Connection {
         let Some(websocket) = websocket_of(&mut self.link, &mut self.candidate, name) else {
             return false;
         };
-        let mut rest = std::mem::take(&mut websocket.rest);
-        if !rest.is_empty() {
-            self.received(cx, application, name, &mut rest);
+        if let Some(mut rest) = websocket.rest.take() {
+            let used = self.received(cx, application, name, rest.bytes());
+            self.keep(rest.without(used));
             return true;
         }
         scratch::with_read(|buffer| {
@@ -179,7 +181,8 @@ impl Connection {
             let end = match websocket.map(|websocket| websocket.poll_read(cx, buffer)) {
                 None | Some(Poll::Pending) => return false,
                 Some(Poll::Ready(Ok(count @ 1..))) => {
-                    self.received(cx, application, name, &mut buffer[..count]);
+                    let used = self.received(cx, application, name, &mut buffer[..count]);
+                    self.keep(Rest::of(&buffer[used..count]));
                     return true;
                 }
                 Some(Poll::Ready(Ok(_))) => TransportCause::Closed { code: None },
@@ -190,14 +193,23 @@ impl Connection {
         })
     }
 
-    /// Works through bytes of a WebSocket.
+    /// Keeps what the active link has brought beyond what could be worked through.
+    fn keep(&mut self, rest: Option<Rest>) {
+        if let Link::WebSocket(websocket) = &mut self.link
+            && rest.is_some()
+        {
+            websocket.rest = rest;
+        }
+    }
+
+    /// Works through bytes of a WebSocket, as far as it may; how many are done with.
     fn received<A: ClientApplication>(
         &mut self,
         cx: &mut Context<'_>,
         application: &mut A,
         mut name: LinkName,
         bytes: &mut [u8],
-    ) {
+    ) -> usize {
         let limits = Limits::new(self.dialer.options().max_message_bytes);
         let websocket = websocket_of(&mut self.link, &mut self.candidate, name);
         let mut inflater = websocket.and_then(|websocket| websocket.inflater());
@@ -206,19 +218,20 @@ impl Connection {
             if name == LinkName::Candidate && matches!(self.link, Link::WebSocket(_)) {
                 name = LinkName::Active;
             }
-            let Self { link, candidate, outgoing, .. } = self;
+            let Self { link, candidate, outgoing, turn, .. } = self;
             let Some(websocket) = websocket_of(link, candidate, name).filter(|it| !it.over) else {
-                return;
+                return bytes.len();
             };
             // The application has nothing to do with a candidate.
-            if name == LinkName::Active && at < bytes.len() && !application.takes_more() {
-                websocket.rest = bytes[at..].to_vec();
-                return;
+            let stops = name == LinkName::Active && (turn.is_over() || !application.takes_more());
+            if stops && at < bytes.len() {
+                return at;
             }
             let heard = match websocket.decode(&mut bytes[at..], &limits, inflater.as_mut()) {
-                Ok((_, None)) => return,
+                Ok((_, None)) => return bytes.len(),
                 Ok((used, Some(message))) => {
                     at += used;
+                    turn.spend(used);
                     listen(outgoing, cx, application, name, message)
                 }
                 Err(error) => Heard::Nonsense(error),

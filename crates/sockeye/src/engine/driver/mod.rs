@@ -1,12 +1,13 @@
+//! The task that reads, and calls the application.
+
+mod deliver;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sockeye_proto::Moment;
-use sockeye_proto::engine::{
-    Input, Link as LinkName, Packet, PayloadError, PayloadReader, Received,
-};
+use sockeye_proto::engine::{Input, Link as LinkName, Packet, PayloadError, PayloadReader};
 use sockeye_proto::websocket::{Decoder, DeflateAgreement, Limits, Message as Frame};
 
 use tracing::Span;
@@ -17,8 +18,10 @@ use super::deflate::{self, LentInflater};
 use super::io::{Reader, Stream, linger};
 use super::outbox::Outbox;
 use super::scratch;
-use super::session::{Link, Post, PostDone, Session};
+use super::session::{Post, PostDone, Session};
 use super::trace;
+use super::turn::{Rest, Turn, give_way};
+use deliver::{Read, deliver, frame};
 
 /// The one task that owns a session's I/O and its application.
 ///
@@ -32,6 +35,7 @@ pub(super) struct Driver<A: Application> {
     /// The session knows that the application can take nothing more now.
     busy: bool,
     ended: bool,
+    turn: Turn,
     /// What is logged while it works is said in here, if somebody wants to know.
     span: Option<Box<Span>>,
 }
@@ -48,8 +52,8 @@ struct WebSocket {
     link: LinkName,
     /// Which of the session's candidates it was.
     serial: u32,
-    /// What was read and the application could not take at once.
-    rest: Vec<u8>,
+    /// What was read and could not be worked through at once.
+    rest: Option<Rest>,
     /// Nothing it says matters any more; only its end does.
     over: bool,
 }
@@ -62,7 +66,7 @@ impl WebSocket {
         deflate: Option<&DeflateAgreement>,
     ) -> Self {
         let decoder = deflate::decoder(deflate);
-        Self { reader, decoder, link, serial, rest: Vec::new(), over: false }
+        Self { reader, decoder, link, serial, rest: None, over: false }
     }
 
     fn foreign(&mut self) -> Option<&mut dyn Stream> {
@@ -96,6 +100,7 @@ impl<A: Application> Future for Driver<A> {
 impl<A: Application> Driver<A> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.session.driver().register(cx.waker());
+        self.turn = Turn::new();
         let cork = Cork::of_driver(&self.session);
         let Self { session, application, .. } = self;
         application.poll(session, cx);
@@ -107,13 +112,16 @@ impl<A: Application> Driver<A> {
             drop(self.session.driver().take());
             return Poll::Ready(());
         }
+        if self.turn.is_over() {
+            give_way(cx);
+        }
         Poll::Pending
     }
 
     pub(super) fn polling(session: Arc<Session>, application: A) -> Self {
         let span = trace::session_span(&session);
-        let (websocket, payload) = (None, None);
-        Self { session, application, websocket, payload, busy: false, ended: false, span }
+        let (websocket, payload, turn) = (None, None, Turn::new());
+        Self { session, application, websocket, payload, busy: false, ended: false, turn, span }
     }
 
     pub(super) fn websocket(
@@ -125,7 +133,7 @@ impl<A: Application> Driver<A> {
     ) -> Self {
         let mut driver = Self::polling(session, application);
         let mut websocket = WebSocket::new(reader, LinkName::Active, 0, deflate);
-        websocket.rest = early;
+        websocket.rest = Rest::of(&early);
         driver.websocket = Some(websocket);
         driver
     }
@@ -160,7 +168,7 @@ impl<A: Application> Driver<A> {
         if let Some((reader, early, deflate)) = candidate {
             let mut websocket =
                 WebSocket::new(reader, LinkName::Candidate, serial, deflate.as_ref());
-            websocket.rest = early;
+            websocket.rest = Rest::of(&early);
             self.websocket = Some(websocket);
         }
     }
@@ -176,14 +184,15 @@ impl<A: Application> Driver<A> {
         self.session.undecodable(LinkName::Active, &error);
     }
 
-    /// Handles the packets of a request body for as long as the application can take them.
+    /// Handles the packets of a request body for as long as the application can take them and the turn lasts.
     fn work_through_payload(&mut self, cx: &mut Context<'_>) {
         let Some(mut payload) = self.payload.take() else { return };
         let mut packets = 0;
-        while !payload.packets.is_done() && self.application.is_ready() {
+        while !payload.packets.is_done() && !self.turn.is_over() && self.application.is_ready() {
             match payload.packets.next_packet() {
                 Some(Ok(packet)) => {
                     packets += 1;
+                    self.turn.spend(0);
                     self.packet(cx, LinkName::Active, packet);
                 }
                 Some(Err(error)) => self.undecodable(error),
@@ -209,7 +218,8 @@ impl<A: Application> Driver<A> {
                 match websocket.reader.poll_read(cx, buffer) {
                     Poll::Pending => None,
                     Poll::Ready(Ok(count @ 1..)) => {
-                        self.received(cx, &mut buffer[..count]);
+                        let used = self.received(cx, &mut buffer[..count]);
+                        self.keep(Rest::of(&buffer[used..count]));
                         Some(true)
                     }
                     Poll::Ready(Ok(_) | Err(_)) => Some(false),
@@ -223,9 +233,12 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    /// Whether the application and the session can take more. The session remembers if it is the
+    /// Whether the turn lasts, and the application and the session can take more. The session remembers if it is the
     /// application that cannot: the peer is not to blame for what lies unread.
     fn may_read(&mut self) -> bool {
+        if self.turn.is_over() {
+            return false;
+        }
         if self.ended {
             return true;
         }
@@ -239,20 +252,28 @@ impl<A: Application> Driver<A> {
 
     /// Goes on with what was read before.
     fn take_rest(&mut self, cx: &mut Context<'_>) -> bool {
-        let rest = self.websocket.as_mut().map(|websocket| std::mem::take(&mut websocket.rest));
-        let Some(mut rest) = rest.filter(|rest| !rest.is_empty()) else { return false };
-        self.received(cx, &mut rest);
+        let rest = self.websocket.as_mut().and_then(|websocket| websocket.rest.take());
+        let Some(mut rest) = rest else { return false };
+        let used = self.received(cx, rest.bytes());
+        self.keep(rest.without(used));
         true
     }
 
-    /// Works through bytes of the WebSocket.
-    fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) {
+    fn keep(&mut self, rest: Option<Rest>) {
+        if let Some(websocket) = &mut self.websocket {
+            websocket.rest = rest;
+        }
+    }
+
+    /// Works through bytes of the WebSocket, as far as it may; how many are done with.
+    fn received(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> usize {
         self.application.receiving();
         let (packets, used) = self.work_through(cx, bytes);
         self.session.shared().counters.received(packets, used);
+        used
     }
 
-    /// The same; how many packets and bytes that was. The others lie in `rest`, or do not matter.
+    /// The same, and how many packets that was.
     fn work_through(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> (u64, usize) {
         let limits = Limits::new(self.session.shared().options.max_http_buffer_size);
         let mut read = Read::at(self.session.now());
@@ -260,14 +281,12 @@ impl<A: Application> Driver<A> {
         let mut inflater = decoder.and_then(LentInflater::for_decoder);
         let (mut packets, mut at) = (0, 0);
         loop {
-            let Self { session, application, websocket: Some(websocket), ended, .. } = self else {
-                return (packets, at);
+            let Self { session, application, websocket, ended, turn, .. } = self;
+            let Some(websocket) = websocket.as_mut().filter(|websocket| !websocket.over) else {
+                return (packets, bytes.len());
             };
-            if websocket.over {
-                return (packets, at);
-            }
-            if at < bytes.len() && !*ended && !application.is_ready() {
-                websocket.rest = bytes[at..].to_vec();
+            let stops = turn.is_over() || (!*ended && !application.is_ready());
+            if stops && at < bytes.len() {
                 return (packets, at);
             }
             let decoder = &mut websocket.decoder;
@@ -275,6 +294,7 @@ impl<A: Application> Driver<A> {
                 Ok((_, None)) => return (packets, bytes.len()),
                 Ok((used, Some(message))) => {
                     at += used;
+                    turn.spend(used);
                     packets += u64::from(matches!(message, Frame::Text(_) | Frame::Binary(_)));
                     let mut link = websocket.link;
                     websocket.over = frame(session, application, cx, &mut read, &mut link, message);
@@ -327,87 +347,5 @@ impl<A: Application> Driver<A> {
         }
         self.websocket = None;
         true
-    }
-}
-
-/// What came in one read, which came at one time.
-struct Read {
-    now: Moment,
-    /// The machine knows that there was a message.
-    told: bool,
-}
-
-impl Read {
-    const fn at(now: Moment) -> Self {
-        Self { now, told: false }
-    }
-
-    /// Whether a message is to be delivered. The first shows the machine that the peer lives; from
-    /// then on it only matters whether the session is over, which takes no lock to see.
-    fn is_taken(&mut self, session: &Session) -> bool {
-        if std::mem::replace(&mut self.told, true) {
-            return !session.is_over();
-        }
-        session.lock().machine.takes_message(self.now)
-    }
-}
-
-/// One message of a WebSocket. `true` if nothing that follows matters.
-fn frame<A: Application>(
-    session: &Arc<Session>,
-    application: &mut A,
-    cx: &mut Context<'_>,
-    read: &mut Read,
-    link: &mut LinkName,
-    message: Frame<'_>,
-) -> bool {
-    let packet = match message {
-        Frame::Text(text) => session.dialect().decode_text(text),
-        Frame::Binary(data) => session.dialect().decode_binary(data),
-        Frame::Ping(data) => {
-            session.answer_ping(*link, data);
-            return false;
-        }
-        Frame::Pong(_) => return false,
-        Frame::Close(frame) => {
-            session.answer_close(*link, frame.map(|frame| frame.code));
-            return true;
-        }
-    };
-    match packet {
-        Ok(packet) => deliver(session, application, cx, read, link, packet),
-        Err(error) => session.undecodable(*link, &error),
-    }
-    false
-}
-
-/// One packet, from whatever link: to the machine, and on to the application if it says so.
-#[inline(always)]
-fn deliver<A: Application>(
-    session: &Arc<Session>,
-    application: &mut A,
-    cx: &mut Context<'_>,
-    read: &mut Read,
-    link: &mut LinkName,
-    packet: Packet<'_>,
-) {
-    let packet = match (*link, packet) {
-        (LinkName::Active, Packet::Message(message)) => {
-            if read.is_taken(session) {
-                application.message(session, cx, message);
-            }
-            return;
-        }
-        (_, other) => Received::from(&other),
-    };
-    if matches!(packet, Received::Pong { .. }) && *link == LinkName::Active {
-        application.heartbeat();
-    }
-    let mut state = session.lock();
-    session.handle_at(read.now, &mut state, Input::Packet { link: *link, packet });
-    if *link == LinkName::Candidate && matches!(state.link, Link::WebSocket(_)) {
-        *link = LinkName::Active;
-        drop(state);
-        trace::upgraded();
     }
 }
