@@ -309,6 +309,8 @@ async fn the_last_handle_closes_the_connection_and_no_task_outlives_it() {
         async {}
     });
     let (address, serving) = serve_until_closed(&io).await;
+    // The server accepts in a task of its own, which it starts when it is first polled.
+    tokio::task::yield_now().await;
     let before = Handle::current().metrics().num_alive_tasks();
     let socket = within("a connection", client::connect(&url(address))).await.unwrap();
     let clone = socket.clone();

@@ -1,5 +1,5 @@
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,10 +10,11 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 
 use super::outbox::Outbox;
 use super::patient::Patient;
+use super::tcp_writer::TcpWriter;
 
 /// A stream of bytes both ways that is not a plain TCP socket: TLS, HTTP/2, memory.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,21 +32,12 @@ pub(super) enum Reader {
 /// The session's end of a WebSocket.
 #[derive(Debug)]
 pub(super) enum Writer {
-    /// Takes writes from any thread, as long as the kernel does.
-    Tcp(OwnedWriteHalf),
+    /// Any thread writes.
+    Tcp(TcpWriter),
     /// The driver writes.
     Driver,
     /// Nothing more is written.
     Shut,
-}
-
-/// Writes to a TCP half what it takes now. One slice is a plain `send`, which the system handles
-/// with less ado than a list.
-pub(super) fn try_write(half: &OwnedWriteHalf, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        [one] => half.try_write(one),
-        several => half.try_write_vectored(several),
-    }
 }
 
 impl Reader {
@@ -95,15 +87,18 @@ impl Upgrade {
 /// served by hyper directly, by `axum::serve`, or by this crate's `listen`.
 fn take_apart(upgraded: Upgraded) -> Ends {
     let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => return of_tcp(parts.io.into_inner(), &parts.read_buf),
+        Ok(parts) => return of_foreign_tcp(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => upgraded,
     };
     let upgraded = match upgraded.downcast::<TokioIo<Patient>>() {
-        Ok(parts) => return of_tcp(parts.io.into_inner().into_inner(), &parts.read_buf),
+        Ok(parts) => {
+            let (stream, head) = parts.io.into_inner().into_parts();
+            return of_tcp(stream, &parts.read_buf, head);
+        }
         Err(upgraded) => upgraded,
     };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => of_tcp(parts.io.into_inner(), &parts.read_buf),
+        Ok(parts) => of_foreign_tcp(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => {
             let reader = Reader::Foreign(Box::new(TokioIo::new(upgraded)));
             Ends { reader, writer: Writer::Driver, early: Vec::new() }
@@ -133,10 +128,16 @@ pub(super) async fn linger(mut reader: Reader, last_words: Outbox) {
 /// How long a peer may take to close a WebSocket that was closed.
 const LINGER: Duration = Duration::from_secs(2);
 
-fn of_tcp(stream: TcpStream, early: &[u8]) -> Ends {
+/// For a connection that another HTTP server has accepted.
+fn of_foreign_tcp(stream: TcpStream, early: &[u8]) -> Ends {
     // A packet must not wait for the acknowledgement of the one before; without the option it is
     // only slower.
     let _ = stream.set_nodelay(true);
+    of_tcp(stream, early, Vec::new())
+}
+
+fn of_tcp(stream: TcpStream, early: &[u8], head: Vec<u8>) -> Ends {
     let (read, write) = stream.into_split();
-    Ends { reader: Reader::Tcp(read), writer: Writer::Tcp(write), early: early.to_vec() }
+    let writer = Writer::Tcp(TcpWriter::new(write, head));
+    Ends { reader: Reader::Tcp(read), writer, early: early.to_vec() }
 }

@@ -42,6 +42,7 @@ mod scratch;
 mod server;
 mod service;
 mod session;
+mod tcp_writer;
 mod trace;
 mod turn;
 mod websocket;

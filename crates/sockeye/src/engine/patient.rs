@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+/// How the head of a 101 begins, after which the connection speaks no more HTTP.
+const SWITCHING_PROTOCOLS: &[u8] = b"HTTP/1.1 101 ";
+
 /// Fails to write once the peer has taken nothing for some time, while something was to be written.
 ///
 /// For as long as it speaks HTTP; the writes of a WebSocket are its session's to watch.
@@ -19,15 +22,29 @@ pub(crate) struct Patient {
     patience: Duration,
     /// Runs while the system takes no more.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// The head of a 101. Whoever takes the connection over has something to say at once, and it
+    /// goes with that in one write.
+    head: Vec<u8>,
 }
 
 impl Patient {
     pub(crate) const fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+        Self { stream, patience, stalled: None, head: Vec::new() }
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.stream
+    /// The stream, and what was held back that is to be written to it first.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.head)
+    }
+
+    /// Holds this back if it is of a 101: how many bytes that is.
+    fn hold(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        let first = slices.first().is_some_and(|first| first.starts_with(SWITCHING_PROTOCOLS));
+        if !first && self.head.is_empty() {
+            return None;
+        }
+        slices.iter().for_each(|slice| self.head.extend_from_slice(slice));
+        Some(slices.iter().map(|slice| slice.len()).sum())
     }
 
     /// What became of a write, unless that takes too long.
@@ -62,6 +79,9 @@ impl AsyncWrite for Patient {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(held) = self.hold(&[IoSlice::new(bytes)]) {
+            return Poll::Ready(Ok(held));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.within_patience(cx, written)
     }
@@ -71,6 +91,9 @@ impl AsyncWrite for Patient {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(held) = self.hold(slices) {
+            return Poll::Ready(Ok(held));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.within_patience(cx, written)
     }

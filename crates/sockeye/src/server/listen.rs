@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::io;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::task::JoinSet;
 use tower_service::Service;
 
 use super::server::Server;
@@ -38,7 +40,20 @@ impl Server {
     }
 
     /// The same on a listener that exists.
+    ///
+    /// Connections are accepted by a task: what `main` waits for is polled outside of the runtime's workers, and waking
+    /// it costs more.
     pub async fn serve(&self, listener: TcpListener) {
+        let mut accepting = JoinSet::new();
+        accepting.spawn(self.clone().accept(listener));
+        if let Some(Err(error)) = accepting.join_next().await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            resume_unwind(panic);
+        }
+    }
+
+    async fn accept(self, listener: TcpListener) {
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {

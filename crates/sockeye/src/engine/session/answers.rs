@@ -14,7 +14,7 @@ use super::{Candidate, Link, Session, State};
 use crate::engine::bodies::BodyShare;
 use crate::engine::counters::{Count, EngineCounters};
 use crate::engine::deflate;
-use crate::engine::io::{self, Writer};
+use crate::engine::io::Writer;
 use crate::engine::outbox::Outbox;
 
 /// Where the body goes that answers a waiting GET.
@@ -191,8 +191,10 @@ impl Session {
         self.flush(state);
         let queued = std::mem::take(&mut state.outbox);
         let link = std::mem::replace(&mut state.link, Link::Gone);
-        if let Link::WebSocket(Writer::Driver) = link {
-            state.last_words = queued;
+        match link {
+            Link::WebSocket(Writer::Driver) => state.last_words = queued,
+            Link::WebSocket(Writer::Tcp(writer)) => writer.forget(),
+            Link::WebSocket(Writer::Shut) | Link::Polling(_) | Link::Gone => {}
         }
         state.candidate = None;
         state.wake_drained();
@@ -214,12 +216,19 @@ impl Candidate {
         }
     }
 
+    /// The client waits for the 101 before it probes.
+    pub(super) fn write_head(&mut self) {
+        if let Writer::Tcp(writer) = &mut self.writer {
+            writer.write_head();
+        }
+    }
+
     pub(super) fn write(&mut self, counters: &EngineCounters) {
-        if let Writer::Tcp(half) = &self.writer {
+        if let Writer::Tcp(writer) = &mut self.writer {
             // What a fresh socket does not take at once, it will not take at all: the candidate
             // then fails, and the session goes on without it.
             let _ = count_written(counters, &mut self.outbox, |outbox| {
-                outbox.write_with(|slices| io::try_write(half, slices))
+                outbox.write_with(|slices| writer.try_write(slices))
             });
         }
     }

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use sockeye_proto::engine::{Input, Link as LinkName};
-use tokio::io::AsyncWrite;
 
 use super::answers::count_written;
 use super::{Link, Session, State};
-use crate::engine::io::{Stream, Writer, try_write};
+use crate::engine::io::{Stream, Writer};
 use crate::engine::outbox::Outbox;
 
 impl Session {
@@ -66,8 +65,8 @@ impl Session {
                 self.handle(state, Input::Queued);
                 return;
             }
-            Link::WebSocket(Writer::Tcp(half)) => {
-                outbox.write_with(|slices| try_write(half, slices))
+            Link::WebSocket(Writer::Tcp(writer)) => {
+                outbox.write_with(|slices| writer.try_write(slices))
             }
             Link::WebSocket(Writer::Driver) => return self.driver().wake(),
             Link::WebSocket(Writer::Shut) | Link::Gone => return outbox.clear(),
@@ -85,10 +84,9 @@ impl Session {
         if !*blocked {
             return;
         }
-        let Link::WebSocket(Writer::Tcp(half)) = link else { return };
+        let Link::WebSocket(Writer::Tcp(writer)) = link else { return };
         let queued = outbox.bytes();
-        let result = outbox
-            .write_with(|slices| at_once(Pin::new(&mut *half).poll_write_vectored(cx, slices)));
+        let result = outbox.write_with(|slices| writer.write_or_register(cx, slices));
         state.blocked = false;
         self.written(&mut state, queued, result);
         self.unblocked(&mut state);

@@ -82,6 +82,7 @@ impl Session {
         let refused = !self.shared.options.allow_upgrades
             || self.handle(&mut state, Input::CandidateOpened).refused;
         let mut candidate = Box::new(candidate);
+        candidate.write_head();
         if refused {
             candidate.outbox.push(Frame::close(None, ""));
             candidate.write(&self.shared.counters);
