@@ -20,7 +20,6 @@ impl Clock {
     }
 
     /// When that is, for a timer. It must not be far away.
-    #[cfg(feature = "client")]
     pub(crate) fn instant(self, moment: Moment) -> Instant {
         self.start + moment.since(Moment::START)
     }

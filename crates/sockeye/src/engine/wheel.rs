@@ -1,9 +1,12 @@
+//! When to look at which session. Never asks what time it is, and sleeps while nothing is due.
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sockeye_proto::Moment;
+use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::session::Session;
@@ -12,7 +15,7 @@ use super::session::Session;
 const TICK_MILLIS: u64 = 5;
 /// One turn of the wheel is 20.48 s; a later deadline stays in its slot for another turn.
 const SLOTS: usize = 4096;
-/// If the wheel has not turned for so long, the process stood still, or the machine did: then the
+/// If the wheel turns so much too late, the process stood still, or the machine did: then the
 /// drivers have not read either, and what lies unread is not late.
 const STOOD_STILL: Duration = Duration::from_millis(250);
 
@@ -24,15 +27,30 @@ const STOOD_STILL: Duration = Duration::from_millis(250);
 pub(super) struct Wheel {
     slots: Mutex<Slots>,
     turns: AtomicBool,
+    /// Something is due before the task that turns it would look, or the wheel is gone.
+    sooner: Arc<Notify>,
+}
+
+impl Drop for Wheel {
+    fn drop(&mut self) {
+        self.sooner.notify_one();
+    }
 }
 
 #[derive(Debug)]
 struct Slots {
     lists: Vec<Vec<Entry>>,
+    occupied: Occupied,
     /// The tick up to which all slots have been looked at.
     done: u64,
+    /// The tick for which the task waits, if it does.
+    awaited: Option<u64>,
     entries: usize,
 }
+
+/// Which slots have entries, a bit for each.
+#[derive(Debug)]
+struct Occupied([u64; SLOTS / 64]);
 
 #[derive(Debug)]
 struct Entry {
@@ -59,10 +77,9 @@ impl Place {
 impl Wheel {
     pub(super) fn new() -> Self {
         let lists = std::iter::repeat_with(Vec::new).take(SLOTS).collect();
-        Self {
-            slots: Mutex::new(Slots { lists, done: 0, entries: 0 }),
-            turns: AtomicBool::new(false),
-        }
+        let occupied = Occupied([0; SLOTS / 64]);
+        let slots = Slots { lists, occupied, done: 0, awaited: None, entries: 0 };
+        Self { slots: Mutex::new(slots), turns: AtomicBool::new(false), sooner: Arc::default() }
     }
 
     /// Has `session` looked at no earlier than `moment`; instead of any moment given before.
@@ -72,6 +89,11 @@ impl Wheel {
         let tick = (moment.as_millis() / TICK_MILLIS + 1).max(slots.done + 1);
         let entry = Entry { tick, session: Arc::downgrade(session) };
         slots.insert(entry, session.place());
+        if slots.awaited.is_some_and(|awaited| tick < awaited) {
+            slots.awaited = None;
+            drop(slots);
+            self.sooner.notify_one();
+        }
     }
 
     /// Forgets a session.
@@ -93,6 +115,14 @@ impl Wheel {
         due
     }
 
+    /// When to look again, which `sooner` may change.
+    fn await_next(&self) -> Option<Moment> {
+        let mut slots = self.slots.lock();
+        let next = slots.next_tick();
+        slots.awaited = Some(next.unwrap_or(u64::MAX));
+        next.map(|tick| Moment::from_millis(tick * TICK_MILLIS))
+    }
+
     /// How many sessions have a deadline.
     pub(super) fn entries(&self) -> usize {
         self.slots.lock().entries
@@ -104,7 +134,14 @@ impl Slots {
         let slot = slot_of(entry.tick);
         place.set(Some((slot, self.lists[slot].len())));
         self.lists[slot].push(entry);
+        self.occupied.set(slot, true);
         self.entries += 1;
+    }
+
+    /// The next tick whose slot has entries; they may be for a later turn.
+    fn next_tick(&self) -> Option<u64> {
+        let next = self.done + 1;
+        self.occupied.distance(slot_of(next)).map(|distance| next + distance as u64)
     }
 
     fn remove(&mut self, place: &Place) {
@@ -122,6 +159,7 @@ impl Slots {
         }
         if list.is_empty() {
             list.shrink_to(4);
+            self.occupied.set(slot, false);
         }
         self.entries -= 1;
         entry
@@ -144,6 +182,31 @@ impl Slots {
     }
 }
 
+impl Occupied {
+    const fn set(&mut self, slot: usize, occupied: bool) {
+        let bit = 1 << (slot % 64);
+        if occupied {
+            self.0[slot / 64] |= bit;
+        } else {
+            self.0[slot / 64] &= !bit;
+        }
+    }
+
+    /// How many slots after this one the next occupied one is, going round.
+    fn distance(&self, slot: usize) -> Option<usize> {
+        let (first, bits) = (slot / 64, slot % 64);
+        let behind = self.0[first] >> bits;
+        if behind != 0 {
+            return Some(behind.trailing_zeros() as usize);
+        }
+        // At last the first word comes again, for the slots before this one.
+        (1..=self.0.len()).find_map(|distance| {
+            let word = self.0[(first + distance) % self.0.len()];
+            (word != 0).then(|| distance * 64 + word.trailing_zeros() as usize - bits)
+        })
+    }
+}
+
 fn slot_of(tick: u64) -> usize {
     (tick % SLOTS as u64) as usize
 }
@@ -151,7 +214,8 @@ fn slot_of(tick: u64) -> usize {
 /// Has the wheel turned by a task, if none does so.
 pub(super) fn keep_turning(wheel: &Arc<Wheel>, clock: Clock) {
     if !wheel.turns.swap(true, Ordering::Relaxed) {
-        tokio::spawn(turn(Turning(Arc::downgrade(wheel)), clock));
+        let sooner = Arc::clone(&wheel.sooner);
+        tokio::spawn(turn(Turning(Arc::downgrade(wheel)), sooner, clock));
     }
 }
 
@@ -167,21 +231,42 @@ impl Drop for Turning {
 }
 
 /// Turns the wheel for as long as somebody else holds it.
-async fn turn(wheel: Turning, clock: Clock) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MILLIS));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut last = clock.now();
-    loop {
-        ticks.tick().await;
-        let now = clock.now();
-        let stood_still = now.since(last) > STOOD_STILL;
-        last = now;
-        let Some(wheel) = wheel.0.upgrade() else { return };
-        if wheel.entries() == 0 {
-            continue;
+async fn turn(wheel: Turning, sooner: Arc<Notify>, clock: Clock) {
+    while let Some(next) = wheel.0.upgrade().map(|wheel| wheel.await_next()) {
+        let told = sooner.notified();
+        match next {
+            None => told.await,
+            Some(moment) => {
+                let _ = tokio::time::timeout_at(clock.instant(moment), told).await;
+            }
         }
+        let Some(wheel) = wheel.0.upgrade() else { return };
+        let now = clock.now();
+        let stood_still = next.is_some_and(|next| now.since(next) > STOOD_STILL);
         for session in wheel.take_due(now) {
             session.deadline_due(stood_still);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_occupied_slot_is_found_from_anywhere() {
+        let mut occupied = Occupied([0; SLOTS / 64]);
+        assert_eq!(occupied.distance(7), None);
+        for slot in [0, 5, 63, 64, 700, SLOTS - 1] {
+            occupied.set(slot, true);
+            for from in 0..SLOTS {
+                assert_eq!(occupied.distance(from), Some((slot + SLOTS - from) % SLOTS));
+            }
+            occupied.set(slot, false);
+        }
+        occupied.set(70, true);
+        occupied.set(66, true);
+        assert_eq!(occupied.distance(60), Some(6));
+        assert_eq!(occupied.distance(67), Some(3));
     }
 }
