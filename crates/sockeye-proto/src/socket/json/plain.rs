@@ -9,7 +9,7 @@
 const BLOCK_BYTES: usize = 64;
 
 /// Bytes after which a string is long.
-const SOON: usize = 24;
+const SOON: usize = 16;
 
 const TURNED: u8 = 0b10;
 const QUOTE: u8 = b'"' ^ TURNED;
@@ -20,11 +20,11 @@ const BACKSLASH: u8 = b'\\' ^ TURNED;
 pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
     match bytes.first_chunk::<8>().map(plain_bytes_of_word) {
         Some(plain @ 0..8) => plain,
-        _ => plain_bytes_of_more(bytes),
+        Some(word) => word + plain_bytes_of_more(bytes.get(word..).unwrap_or_default()),
+        None => plain_bytes_of_more(bytes),
     }
 }
 
-/// The same where they do not end in the first word.
 #[inline(never)]
 fn plain_bytes_of_more(bytes: &[u8]) -> usize {
     // Most strings end soon, and so do most tails.

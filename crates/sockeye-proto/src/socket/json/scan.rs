@@ -5,7 +5,8 @@ use std::ops::Range;
 mod careful;
 mod nested;
 
-use careful::{behind, behind_literal, behind_number, behind_space, behind_string};
+use careful::{behind, behind_literal};
+pub(super) use careful::{behind_number, behind_space, behind_string};
 use nested::behind_nested;
 
 /// How deep arrays and objects of one argument may be nested; what a decoder can take too, with

@@ -5,7 +5,7 @@ use super::NotJson;
 use crate::socket::json::plain::plain_bytes;
 
 #[inline(always)]
-pub(super) fn behind_space(bytes: &[u8], at: usize) -> usize {
+pub(in crate::socket::json) fn behind_space(bytes: &[u8], at: usize) -> usize {
     let mut at = at;
     // Nearly always there is none, and one comparison tells.
     while bytes.get(at).is_some_and(|byte| *byte <= b' ' && is_space(*byte)) {
@@ -37,7 +37,10 @@ pub(super) fn behind_key(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
 
 /// Behind the string whose opening quote stands at `at`, and whether it has escapes.
 #[inline(always)]
-pub(super) fn behind_string(bytes: &[u8], at: usize) -> Result<(usize, bool), NotJson> {
+pub(in crate::socket::json) fn behind_string(
+    bytes: &[u8],
+    at: usize,
+) -> Result<(usize, bool), NotJson> {
     let start = at + 1;
     let at = start + plain_bytes(bytes.get(start..).unwrap_or_default());
     if bytes.get(at) == Some(&b'"') {
@@ -72,7 +75,7 @@ fn behind_escape(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
 }
 
 #[inline(always)]
-pub(super) fn behind_number(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+pub(in crate::socket::json) fn behind_number(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
     let at = if bytes.get(at) == Some(&b'-') { at + 1 } else { at };
     let at = match bytes.get(at) {
         Some(b'0') => at + 1,
