@@ -21,7 +21,7 @@ pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
     match bytes.first_chunk::<8>().map(plain_bytes_of_word) {
         Some(plain @ 0..8) => plain,
         Some(word) => word + plain_bytes_of_more(bytes.get(word..).unwrap_or_default()),
-        None => plain_bytes_of_more(bytes),
+        None => plain_bytes_of_tail(bytes),
     }
 }
 
@@ -46,8 +46,21 @@ fn plain_bytes_by_word(bytes: &[u8]) -> usize {
             return index * word.len() + plain;
         }
     }
-    let plain = tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len());
-    bytes.len() - tail.len() + plain
+    bytes.len() - tail.len() + plain_bytes_of_tail(tail)
+}
+
+/// The same of less than eight bytes.
+#[inline(always)]
+fn plain_bytes_of_tail(tail: &[u8]) -> usize {
+    let (Some(first), Some(last)) = (tail.first_chunk::<4>(), tail.last_chunk::<4>()) else {
+        return tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len());
+    };
+    // Both overlap, so that together they are a word.
+    let word = u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+    match specials(word).trailing_zeros() as usize / 8 {
+        plain @ 0..4 => plain,
+        plain => plain + tail.len() - 8,
+    }
 }
 
 /// The same for a piece of ASCII: other characters are not counted as plain.
@@ -111,7 +124,9 @@ mod tests {
     #[test]
     fn specials_are_found_at_every_place_of_every_length_among_all_bytes() {
         for plain in PLAIN {
-            for length in [0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 79, 80, 81, 88, 144, 200] {
+            for length in
+                [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 16, 17, 23, 24, 25, 79, 80, 81, 88, 144, 200]
+            {
                 let mut bytes = vec![plain; length];
                 assert_eq!(plain_bytes(&bytes), length, "{plain} {length}");
                 for place in 0..length {
