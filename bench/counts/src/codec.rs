@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use serde::Deserialize;
 use sockeye_proto::engine::{PayloadDecoder, PayloadEncoder};
-use sockeye_proto::socket::{Decoder, Encoder, MAX_ATTACHMENTS, Packet, Payload};
+use sockeye_proto::socket::{Decoder, Encoder, MAX_ATTACHMENTS, Packet, Payload, Value};
 use sockeye_proto::websocket::{self, Frame, Limits, Opcode, Role, encode_masked};
 
 use crate::Work;
@@ -18,6 +18,19 @@ pub(crate) const EVENT: &str = r#"2["message",17,{"user":"Ada","text":"Good morn
 pub(crate) struct Said {
     user: String,
     text: String,
+}
+
+/// 1 KiB of what applications send: an event with a list of small objects.
+fn listing() -> String {
+    let mut text = String::from(r#"2["message",["000000000000""#);
+    for number in 0..15 {
+        let digit = number % 10;
+        let id = 1_000 + number;
+        text.push_str(&format!(
+            r#",{{"active":true,"id":{id},"name":"user-{digit}","pos":[{digit},7],"tag":null}}"#
+        ));
+    }
+    text + "]]"
 }
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -74,6 +87,37 @@ pub(crate) fn arguments_decode() -> Work {
     repeated(move || {
         let decoded = black_box(&arguments).decode::<(u64, Said)>();
         black_box(decoded.expect("they fit"));
+    })
+}
+
+pub(crate) fn relay_json() -> Work {
+    let (text, mut scratch) = (listing(), Vec::new());
+    repeated(move || {
+        let packet = decoded(black_box(&text));
+        let Payload::Event { arguments, .. } = packet.payload else { panic!("no event") };
+        let arguments = arguments.to_owned();
+        let packet = Encoder::new(&mut scratch, "/").write_event("message", None, &arguments);
+        black_box(packet.expect("a packet"));
+    })
+}
+
+pub(crate) fn value_decode() -> Work {
+    let text = listing();
+    repeated(move || {
+        let packet = decoded(black_box(&text));
+        let Payload::Event { arguments, .. } = packet.payload else { panic!("no event") };
+        black_box(arguments.decode::<Value>().expect("it is JSON"));
+    })
+}
+
+pub(crate) fn value_encode() -> Work {
+    let (text, mut scratch) = (listing(), Vec::new());
+    let Payload::Event { arguments, .. } = decoded(&text).payload else { panic!("no event") };
+    let value = arguments.decode::<Value>().expect("it is JSON");
+    repeated(move || {
+        let packet =
+            Encoder::new(&mut scratch, "/").write_event("message", None, black_box(&value));
+        black_box(packet.expect("a packet"));
     })
 }
 

@@ -17,7 +17,18 @@ const MAX_ID: u64 = (1 << 53) - 1;
 pub fn socket_packet(data: &[u8]) {
     let mut parts = data.split(|byte| *byte == SEPARATOR);
     let Some(Ok(text)) = parts.next().map(str::from_utf8) else { return };
+    is_taken_if_it_is_json(text);
     receive(text, parts, check);
+}
+
+/// What stands between brackets is a list of arguments just where it is one of JSON.
+fn is_taken_if_it_is_json(text: &str) {
+    let list = format!("[{text}]");
+    if list.matches(['[', '{']).count() <= NESTED {
+        let is_json = serde_json::from_str::<Vec<IgnoredAny>>(&list).is_ok();
+        let is_taken = Decoder::new().text(&format!("3{list}"), 0).is_ok();
+        assert_eq!(is_taken, is_json, "{list}");
+    }
 }
 
 /// Puts the packet together, as a connection does, and shows it to `then`.
@@ -82,6 +93,10 @@ fn check_arguments(packet: &Packet<'_>, arguments: &Arguments<'_>) {
     }
     let values = decoded.expect("each argument alone can be decoded");
     assert_eq!(values.len(), count);
+    if arguments.attachments().is_empty() {
+        let expected = arguments.iter().map(|json| serde_json::from_str::<Value>(json).ok());
+        assert!(expected.eq(values.iter().cloned().map(Some)), "as serde_json decodes them");
+    }
     by_another_parser_they_are_the_same(packet.namespace, arguments, &values);
     written_again_they_are_the_same(packet.namespace, values);
 }

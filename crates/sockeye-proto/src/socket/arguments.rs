@@ -1,16 +1,16 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
-};
-use serde::{Serialize, forward_to_deserialize_any};
-use serde_json::de::StrRead;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 
 use super::json::{first_value, replace_lone_surrogates, write_placeholder};
-use super::value::ValueSeed;
 use crate::websocket::Frame;
+
+mod call;
+
+use call::{decode_call, decode_each};
 
 /// The arguments of a received event or acknowledgement, not decoded yet.
 ///
@@ -58,7 +58,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// Says which argument does not fit, and why.
     pub fn decode_all<T: DeserializeOwned>(&self) -> Result<Vec<T>, ArgumentsError> {
-        self.decode_or_replace(|arguments| arguments.decode_each())
+        self.decode_or_replace(decode_each)
     }
 
     /// Halves of characters, which JavaScript may send, are replaced if they are what does not fit.
@@ -70,16 +70,6 @@ impl<'a> Arguments<'a> {
             Some(list) => decode(Arguments { list: &list, ..self }),
             None => Err(error),
         })
-    }
-
-    fn decode_each<T: DeserializeOwned>(self) -> Result<Vec<T>, ArgumentsError> {
-        let mut call = Call { arguments: self, taken: 0 };
-        let mut all = Vec::new();
-        while !call.arguments.list.is_empty() {
-            let decoded = call.next(std::marker::PhantomData);
-            all.push(decoded.map_err(|source| ArgumentsError { argument: call.taken, source })?);
-        }
-        Ok(all)
     }
 
     /// The attachments, in the order of their numbers.
@@ -167,15 +157,6 @@ impl<T: DeserializeOwned> FromArguments for T {
     fn from_arguments(arguments: Arguments<'_>) -> Result<Self, ArgumentsError> {
         arguments.decode_or_replace(decode_call)
     }
-}
-
-fn decode_call<T: DeserializeOwned>(arguments: Arguments<'_>) -> Result<T, ArgumentsError> {
-    let mut call = Call { arguments, taken: 0 };
-    let decoded = match Shape::of::<T>() {
-        Shape::None | Shape::Tuple => T::deserialize(&mut call),
-        Shape::Single => call.next(std::marker::PhantomData),
-    };
-    decoded.map_err(|source| ArgumentsError { argument: call.taken, source })
 }
 
 impl FromArguments for OwnedArguments {
@@ -345,97 +326,10 @@ impl Shape {
     }
 }
 
-/// Gives a tuple its arguments, one for each item.
-struct Call<'a> {
-    arguments: Arguments<'a>,
-    /// How many were asked for.
-    taken: usize,
-}
-
-impl<'a> Call<'a> {
-    fn next<S: DeserializeSeed<'a>>(&mut self, seed: S) -> serde_json::Result<S::Value> {
-        self.taken += 1;
-        let Arguments { list, attachments } = self.arguments;
-        if list.trim_ascii_start().is_empty() {
-            return seed.deserialize(Missing);
-        }
-        let mut text = serde_json::Deserializer::from_str(list);
-        let value = if attachments.is_empty() {
-            seed.deserialize(&mut text)?
-        } else {
-            seed.deserialize(ValueSeed { attachments }.deserialize(&mut text)?)?
-        };
-        self.arguments.list = behind_first(list, text);
-        Ok(value)
-    }
-}
-
-/// What follows the first value of a list, and its comma, when a decoder has taken the value.
-fn behind_first<'a>(list: &'a str, decoder: serde_json::Deserializer<StrRead<'a>>) -> &'a str {
-    let taken = decoder.into_iter::<IgnoredAny>().byte_offset();
-    if taken == 0 {
-        // The type has not looked at it.
-        return first_value(list).map_or("", |(_, rest)| rest);
-    }
-    let rest = list.get(taken..).unwrap_or_default().trim_ascii_start();
-    rest.strip_prefix(',').unwrap_or(rest)
-}
-
-impl<'de> Deserializer<'de> for &mut Call<'de> {
-    type Error = serde_json::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        visitor.visit_seq(self)
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'a> SeqAccess<'a> for Call<'a> {
-    type Error = serde_json::Error;
-
-    fn next_element_seed<S: DeserializeSeed<'a>>(
-        &mut self,
-        seed: S,
-    ) -> serde_json::Result<Option<S::Value>> {
-        self.next(seed).map(Some)
-    }
-}
-
-/// An argument that was not given: `None` or `()` to who can do without.
-struct Missing;
-
-impl<'de> Deserializer<'de> for Missing {
-    type Error = serde_json::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> serde_json::Result<V::Value> {
-        Err(serde_json::Error::custom("missing"))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        visitor.visit_none()
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
+    use serde::de::{Deserializer, IgnoredAny};
 
     use super::*;
     use crate::socket::Value;

@@ -130,7 +130,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         while let Some(key) = entries.next_key::<String>()? {
             object.insert(key, entries.next_value_seed(self)?);
         }
-        match attachment_number(&object).filter(|_| !self.attachments.is_empty()) {
+        if self.attachments.is_empty() {
+            return Ok(Value::Object(object));
+        }
+        match attachment_number(&object) {
             Some(number) => self.attachment(number).map_err(de::Error::custom),
             None => Ok(Value::Object(object)),
         }

@@ -6,6 +6,7 @@ mod placeholder;
 mod plain;
 mod scan;
 mod surrogates;
+mod text;
 
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
@@ -14,3 +15,4 @@ pub use encode::{EncodeError, Encoded, Encoder, Written};
 pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};
 pub(super) use surrogates::replace_lone_surrogates;
+pub(super) use text::{Text, Unfit};

@@ -7,6 +7,8 @@ use std::{fmt, io};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::de::StrRead;
 
+use super::text::Text;
+
 /// Writes what stands for the attachment of this number.
 pub(in crate::socket) fn write_placeholder<W>(json: &mut W, number: usize) -> io::Result<()>
 where
@@ -20,9 +22,12 @@ where
 /// What else a decoder may dislike, such as half a surrogate pair, is no concern of this check: it
 /// is judged when the arguments are decoded, as in a packet without attachments.
 pub(super) fn all_in_range(text: &str, attachments: usize) -> bool {
+    let check = Check { attachments: attachments as u64 };
+    if check.deserialize(&mut Text::new(text)).is_ok() {
+        return true;
+    }
     let mut json = serde_json::Deserializer::new(StrRead::new(text));
-    let checked = Check { attachments: attachments as u64 }.deserialize(&mut json);
-    !checked.is_err_and(|error| error.is_data())
+    !check.deserialize(&mut json).is_err_and(|error| error.is_data())
 }
 
 #[derive(Clone, Copy)]

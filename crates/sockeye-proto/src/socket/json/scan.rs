@@ -1,10 +1,13 @@
 //! Finds where JSON values end and whether they are JSON at all, without building anything.
-//!
-//! Iterative, so the depth that a peer may nest is a number and not the size of a stack.
 
 use std::ops::Range;
 
-use super::plain::plain_bytes;
+mod careful;
+mod nested;
+
+use careful::{behind, behind_literal};
+pub(super) use careful::{behind_number, behind_space, behind_string};
+use nested::behind_nested;
 
 /// How deep arrays and objects of one argument may be nested; what a decoder can take too, with
 /// the list of arguments around them.
@@ -57,37 +60,25 @@ impl<'a> Scanner<'a> {
         self.space();
         match self.peek() {
             Some(b'"') => self.string().map(|_| ()),
-            _ => self.nested_value(),
+            Some(b'{' | b'[') => self.nested_value(),
+            _ => self.scalar(),
         }
     }
 
+    #[inline(never)]
     fn nested_value(&mut self) -> Result<(), NotJson> {
-        let Self { bytes, mut at, .. } = *self;
-        let mut open = Open::default();
-        loop {
-            at = behind_space(bytes, at);
-            let first = *bytes.get(at).ok_or(NotJson)?;
-            at = match first {
-                b'"' => behind_string(bytes, at)?.0,
-                b'{' | b'[' => {
-                    let (inside, entered) = open.enter(bytes, at, first)?;
-                    at = inside;
-                    if entered {
-                        continue;
-                    }
-                    at
-                }
-                b'-' | b'0'..=b'9' => behind_number(bytes, at)?,
-                _ => behind_literal(bytes, at)?,
-            };
-            match open.leave_until_next(bytes, at)? {
-                (behind, true) => {
-                    self.at = behind;
-                    return Ok(());
-                }
-                (next, false) => at = next,
-            }
-        }
+        let rest = behind_nested(self.bytes.get(self.at..).unwrap_or_default())?;
+        self.at = self.bytes.len() - rest.len();
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn scalar(&mut self) -> Result<(), NotJson> {
+        self.at = match self.peek() {
+            Some(b'-' | b'0'..=b'9') => behind_number(self.bytes, self.at)?,
+            _ => behind_literal(self.bytes, self.at)?,
+        };
+        Ok(())
     }
 
     /// Steps over `expected`, after optional space.
@@ -134,172 +125,10 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The arrays and objects that a value is in.
-#[derive(Default)]
-struct Open {
-    /// One bit for each open bracket, the innermost lowest: set for an object.
-    objects: u128,
-    depth: u32,
-}
-
-impl Open {
-    /// Enters the array or object whose bracket stands at `at`, up to its first value; `false` if it
-    /// was empty and is already left.
-    #[inline(always)]
-    fn enter(&mut self, bytes: &[u8], at: usize, bracket: u8) -> Result<(usize, bool), NotJson> {
-        if self.depth == MAX_DEPTH {
-            return Err(NotJson);
-        }
-        let object = bracket == b'{';
-        let at = behind_space(bytes, at + 1);
-        if bytes.get(at) == Some(if object { &b'}' } else { &b']' }) {
-            return Ok((at + 1, false));
-        }
-        self.objects = self.objects << 1 | u128::from(object);
-        self.depth += 1;
-        let at = if object { behind_key(bytes, at)? } else { at };
-        Ok((at, true))
-    }
-
-    /// After a value: leaves what ends here. `true` when the outermost value is complete, `false`
-    /// when another value follows.
-    #[inline(always)]
-    fn leave_until_next(&mut self, bytes: &[u8], at: usize) -> Result<(usize, bool), NotJson> {
-        let mut at = at;
-        while self.depth > 0 {
-            at = behind_space(bytes, at);
-            let in_object = self.objects & 1 == 1;
-            match bytes.get(at) {
-                Some(b',') if in_object => return Ok((behind_key(bytes, at + 1)?, false)),
-                Some(b',') => return Ok((at + 1, false)),
-                Some(b'}') if in_object => {}
-                Some(b']') if !in_object => {}
-                _ => return Err(NotJson),
-            }
-            at += 1;
-            self.objects >>= 1;
-            self.depth -= 1;
-        }
-        Ok((at, true))
-    }
-}
-
-// Where something ends that begins at a place: positions go from one to the next in registers, for
-// which reason most of these are inlined into the one loop.
-
-#[inline(always)]
-fn behind_space(bytes: &[u8], at: usize) -> usize {
-    let mut at = at;
-    // Nearly always there is none, and one comparison tells.
-    while bytes.get(at).is_some_and(|byte| *byte <= b' ' && is_space(*byte)) {
-        at += 1;
-    }
-    at
-}
-
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-#[inline(always)]
-fn behind(bytes: &[u8], at: usize, expected: u8) -> Result<usize, NotJson> {
-    let at = behind_space(bytes, at);
-    if bytes.get(at) == Some(&expected) { Ok(at + 1) } else { Err(NotJson) }
-}
-
-/// Behind an object's key and its colon.
-#[inline(always)]
-fn behind_key(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    let at = behind_space(bytes, at);
-    if bytes.get(at) != Some(&b'"') {
-        return Err(NotJson);
-    }
-    let (at, _) = behind_string(bytes, at)?;
-    behind(bytes, at, b':')
-}
-
-/// Behind the string whose opening quote stands at `at`, and whether it has escapes.
-#[inline(always)]
-fn behind_string(bytes: &[u8], at: usize) -> Result<(usize, bool), NotJson> {
-    let start = at + 1;
-    let at = start + plain_bytes(bytes.get(start..).unwrap_or_default());
-    if bytes.get(at) == Some(&b'"') {
-        return Ok((at + 1, false));
-    }
-    Ok((behind_escaped_string(bytes, at)?, true))
-}
-
-/// Behind a string, the plain beginning of which ends at `at`.
-#[inline(never)]
-fn behind_escaped_string(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    let mut at = at;
-    loop {
-        match bytes.get(at) {
-            Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at = behind_escape(bytes, at + 1)?,
-            _ => return Err(NotJson),
-        }
-        at += plain_bytes(bytes.get(at..).unwrap_or_default());
-    }
-}
-
-fn behind_escape(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    match bytes.get(at) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 1),
-        Some(b'u') => {
-            let digits = bytes.get(at + 1..at + 5).ok_or(NotJson)?;
-            if digits.iter().all(u8::is_ascii_hexdigit) { Ok(at + 5) } else { Err(NotJson) }
-        }
-        _ => Err(NotJson),
-    }
-}
-
-#[inline(always)]
-fn behind_number(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    let at = if bytes.get(at) == Some(&b'-') { at + 1 } else { at };
-    let at = match bytes.get(at) {
-        Some(b'0') => at + 1,
-        _ => behind_digits(bytes, at)?,
-    };
-    match bytes.get(at) {
-        Some(b'.' | b'e' | b'E') => behind_fraction(bytes, at),
-        _ => Ok(at),
-    }
-}
-
-#[inline(never)]
-fn behind_fraction(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    let mut at = at;
-    if bytes.get(at) == Some(&b'.') {
-        at = behind_digits(bytes, at + 1)?;
-    }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
-        at = behind_digits(bytes, at + 1 + usize::from(signed))?;
-    }
-    Ok(at)
-}
-
-#[inline(always)]
-fn behind_digits(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    let mut end = at;
-    while bytes.get(end).is_some_and(u8::is_ascii_digit) {
-        end += 1;
-    }
-    if end == at { Err(NotJson) } else { Ok(end) }
-}
-
-#[inline(always)]
-fn behind_literal(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
-    match bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) {
-        Some(b"true" | b"null") => Ok(at + 4),
-        Some(b"fals") if bytes.get(at + 4) == Some(&b'e') => Ok(at + 5),
-        _ => Err(NotJson),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde::de::IgnoredAny;
+
     use super::*;
 
     fn is_json(text: &str) -> bool {
@@ -362,13 +191,56 @@ mod tests {
         }
     }
 
+    /// What is written with and without space, with keys, strings and numbers of all lengths.
+    fn documents() -> impl Iterator<Item = String> {
+        let of_length = (0..20).map(|length| {
+            let (text, number) = ("k".repeat(length), "7".repeat(length + 1));
+            format!(r#"[{{"{text}":{number},"b":"{text}","{text}":"é{text}"}},{number},"{text}"]"#)
+        });
+        let others = [
+            r#"{"active":true,"id":1000,"off":false,"pos":[0,-7,1.5,2e-3],"tag":null,"end":[]}"#,
+            r#" { "a" : [ true , false , null , { } , [ ] ] , "b" : { "c" : -1 } , "d" : "\u00e9" } "#,
+            r#"{"a":{"b":[{"c":{"d":[[[1,2],[3]],{}]}}]},"escaped\"key\\":"\ud83d\n and more of it"}"#,
+        ];
+        of_length.chain(others.map(str::to_owned))
+    }
+
+    const CHANGES: [&str; 20] = [
+        "", " ", "\t", "\"", "\\", "{", "}", "[", "]", ":", ",", "0", "1", "-", ".", "e", "t",
+        "\u{1}", "\u{7f}", "é",
+    ];
+
     #[test]
-    fn depth_is_limited_and_takes_no_stack() {
+    fn with_any_byte_of_a_document_changed_or_missing_it_agrees_with_serde_json() {
+        let mut count = [0, 0];
+        let mut compare = |text: &str| {
+            let expected = serde_json::from_str::<IgnoredAny>(text).is_ok();
+            assert_eq!(is_json(text), expected, "{text}");
+            count[usize::from(expected)] += 1;
+        };
+        for document in documents() {
+            for (place, character) in document.char_indices() {
+                let (before, rest) = document.split_at(place);
+                let after = &rest[character.len_utf8()..];
+                compare(before);
+                for change in CHANGES {
+                    compare(&format!("{before}{change}{after}"));
+                    compare(&format!("{before}{change}{rest}"));
+                }
+            }
+        }
+        assert!(count.iter().all(|count| *count > 10_000), "{count:?}");
+    }
+
+    #[test]
+    fn depth_is_limited() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(is_json(&nested(126)));
         assert!(serde_json::from_str::<serde_json::Value>(&nested(127)).is_ok());
+        let objects = |depth: usize| "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
+        assert!(is_json(&objects(126)));
         for depth in [127, 5_000, 1_000_000] {
-            assert!(!is_json(&nested(depth)));
+            assert!(!is_json(&nested(depth)) && !is_json(&objects(depth)));
         }
     }
 
