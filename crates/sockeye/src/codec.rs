@@ -125,7 +125,7 @@ impl Complete<'_> {
     pub(crate) fn packet(&self) -> Result<Packet<'_>, DecodeError> {
         match self {
             Self::Whole(packet) => Ok(packet.clone()),
-            Self::Assembled(assembled) => assembled.packet(),
+            Self::Assembled(assembled) => Ok(assembled.packet()),
             Self::Custom(received) => received.packet(),
         }
     }

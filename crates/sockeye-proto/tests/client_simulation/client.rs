@@ -219,7 +219,7 @@ impl Client {
             }
             Message::Binary(data) => {
                 if let Some(packet) = life.decoder.binary(&data).expect("it was announced") {
-                    self.packet(network, packet.packet().expect("a packet"));
+                    self.packet(network, packet.packet());
                 }
             }
             Message::Pong | Message::Ended | Message::Released => panic!("no message"),

@@ -189,7 +189,7 @@ impl Server {
                 Told::Binary(data) => {
                     let packet = session.decoder.binary(&data).expect("it was announced");
                     if let Some(packet) = packet {
-                        self.packet(network, sid, packet.packet().expect("a packet"));
+                        self.packet(network, sid, packet.packet());
                     }
                 }
                 Told::Pong => {

@@ -88,6 +88,16 @@ impl Outbox {
         }
     }
 
+    /// A frame that nobody else gets. A short one is copied behind the others, which are then written
+    /// as they lie.
+    pub(crate) fn push_alone(&mut self, frame: Frame) {
+        if frame.len() <= COPIED_BYTES {
+            self.push_own(FrameRef::from(&frame));
+        } else {
+            self.push(frame);
+        }
+    }
+
     /// Nobody has asked not to compress what is queued.
     pub(super) const fn allow_compression(&mut self) {
         self.compressible = true;

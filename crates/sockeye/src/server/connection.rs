@@ -61,7 +61,7 @@ impl Application for Connection {
             (MessageDecoder::Json(decoder), Message::Binary(data)) => match decoder.binary(data) {
                 Ok(Some(assembled)) => {
                     self.machine.attachments_complete();
-                    self.received(session, cx, assembled.packet());
+                    self.received(session, cx, Ok(assembled.packet()));
                 }
                 Ok(None) => {}
                 Err(error) => self.invalid(session, &error),

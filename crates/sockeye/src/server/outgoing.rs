@@ -28,7 +28,7 @@ impl PacketFrames for PacketForOne<'_> {
                 // Text is the same in all dialects.
                 outbox.push_own(packet.text());
                 for attachment in packet.into_attachments() {
-                    outbox.push(dialect.frame(attachment));
+                    outbox.push_alone(dialect.frame(attachment));
                 }
             }
             Self::Translated(packet) => packet.queue(dialect, outbox),

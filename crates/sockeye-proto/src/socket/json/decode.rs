@@ -60,6 +60,9 @@ impl From<NotJson> for DecodeError {
     }
 }
 
+/// Room for so many attachments is made when they are announced.
+const USUAL_ATTACHMENTS: usize = 2;
+
 /// Turns the messages of one connection into packets. Idle, it is one pointer and owns nothing.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -77,23 +80,74 @@ struct Pending {
 #[derive(Debug)]
 pub struct Assembled {
     text: Box<str>,
+    parts: Parts,
     attachments: Vec<Bytes>,
+}
+
+/// Where the parts of a checked packet lie in its text. Only events and acknowledgements have
+/// attachments (S-007).
+#[derive(Debug)]
+struct Parts {
+    namespace: Range<usize>,
+    id: Option<u64>,
+    /// None for an acknowledgement.
+    name: Option<EventName>,
+    arguments: Range<usize>,
+}
+
+#[derive(Debug)]
+enum EventName {
+    InText(Range<usize>),
+    /// It has escapes.
+    Own(String),
+}
+
+impl Parts {
+    /// `None` if the packet is none that can have attachments.
+    fn of(packet: Packet<'_>, text: &str) -> Option<Self> {
+        let (name, arguments) = match packet.payload {
+            Payload::Event { name: Cow::Borrowed(name), arguments } => {
+                (Some(EventName::InText(place_in(text, name))), arguments)
+            }
+            Payload::Event { name: Cow::Owned(name), arguments } => {
+                (Some(EventName::Own(name)), arguments)
+            }
+            Payload::Acknowledgement(arguments) => (None, arguments),
+            Payload::Connect(_) | Payload::Disconnect | Payload::ConnectError(_) => return None,
+        };
+        Some(Self {
+            namespace: place_in(text, packet.namespace),
+            id: packet.id,
+            name,
+            arguments: place_in(text, arguments.list),
+        })
+    }
+}
+
+/// Where a part of a text lies in it. Somewhere else, as `/` for a namespace that is not named:
+/// nowhere.
+fn place_in(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+    let end = start.saturating_add(part.len());
+    if end <= text.len() { start..end } else { 0..0 }
 }
 
 impl Assembled {
     /// The packet.
-    ///
-    /// # Errors
-    /// [`DecodeError::IllegalAttachment`] if a placeholder is out of range.
-    pub fn packet(&self) -> Result<Packet<'_>, DecodeError> {
-        let mut packet = Header::read(&self.text, usize::MAX)?.packet()?;
-        let (Payload::Event { arguments, .. } | Payload::Acknowledgement(arguments)) =
-            &mut packet.payload
-        else {
-            return Err(DecodeError::InvalidPayload);
+    #[must_use]
+    pub fn packet(&self) -> Packet<'_> {
+        let Self { text, parts, attachments } = self;
+        let part = |place: &Range<usize>| text.get(place.clone()).unwrap_or_default();
+        let arguments = Arguments { list: part(&parts.arguments), attachments };
+        let payload = match &parts.name {
+            Some(EventName::InText(place)) => {
+                Payload::Event { name: part(place).into(), arguments }
+            }
+            Some(EventName::Own(name)) => Payload::Event { name: name.as_str().into(), arguments },
+            None => Payload::Acknowledgement(arguments),
         };
-        arguments.attachments = &self.attachments;
-        Ok(packet)
+        let namespace = if parts.namespace.is_empty() { "/" } else { part(&parts.namespace) };
+        Packet { namespace, id: parts.id, payload }
     }
 }
 
@@ -126,7 +180,9 @@ impl Decoder {
         if !placeholder::all_in_range(header.payload, header.attachments) {
             return Err(DecodeError::IllegalAttachment);
         }
-        let packet = Assembled { text: text.into(), attachments: Vec::new() };
+        let parts = Parts::of(packet, text).ok_or(DecodeError::InvalidPayload)?;
+        let attachments = Vec::with_capacity(header.attachments.min(USUAL_ATTACHMENTS));
+        let packet = Assembled { text: text.into(), parts, attachments };
         self.pending = Some(Box::new(Pending { packet, announced: header.attachments }));
         Ok(None)
     }
@@ -334,13 +390,13 @@ impl<'a> Header<'a> {
 }
 
 fn read_count(text: &str, limit: usize) -> Result<(usize, &str), DecodeError> {
-    let (digits, rest) = text.split_once('-').ok_or(DecodeError::IllegalCount)?;
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(DecodeError::IllegalCount);
-    }
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    let rest = rest.strip_prefix('-').ok_or(DecodeError::IllegalCount)?;
     match digits.parse::<usize>() {
         Ok(0) => Err(DecodeError::IllegalCount),
         Ok(count) if count <= limit => Ok((count, rest)),
+        _ if digits.is_empty() => Err(DecodeError::IllegalCount),
         _ => Err(DecodeError::TooManyAttachments),
     }
 }
@@ -485,13 +541,35 @@ mod tests {
         assert!(decoder.text(text, 10).unwrap().is_none());
         assert!(decoder.binary(&[1]).unwrap().is_none());
         let assembled = decoder.binary(&[2]).unwrap().expect("complete");
-        let packet = assembled.packet().unwrap();
+        let packet = assembled.packet();
         assert_eq!((packet.namespace, packet.id), ("/a", Some(7)));
         let Payload::Event { name, arguments } = packet.payload else { panic!("no event") };
         assert_eq!(name, "b");
         let decoded: (Bytes, Bytes) = arguments.decode().unwrap();
         assert_eq!(decoded, (Bytes::from_static(&[2]), Bytes::from_static(&[1])));
         assert!(!decoder.awaits_attachments());
+    }
+
+    #[test]
+    fn a_packet_with_attachments_is_what_its_text_says() {
+        for (text, expected) in [
+            (
+                "51-[\"a\",{\"_placeholder\":true,\"num\":0}]",
+                "/ event a ({\"_placeholder\":true,\"num\":0})",
+            ),
+            (
+                "51-/b,[\"\\u0061\",{\"_placeholder\":true,\"num\":0},7]",
+                "/b event a ({\"_placeholder\":true,\"num\":0},7)",
+            ),
+            ("51-3[7]", "/ #3 event 7 ()"),
+            ("61-/b,3[1]", "/b #3 ack (1)"),
+            ("61-", "/ ack ()"),
+        ] {
+            let mut decoder = Decoder::new();
+            assert!(decoder.text(text, 10).unwrap().is_none(), "{text}");
+            let assembled = decoder.binary(&[1]).unwrap().expect("complete");
+            assert_eq!(describe(&assembled.packet()), expected);
+        }
     }
 
     #[test]
