@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tower_service::Service;
 
@@ -38,7 +39,11 @@ impl Server {
     }
 
     /// The same on a listener that exists.
+    ///
+    /// As many clients may wait there to be accepted as the system allows (on Linux
+    /// `net.core.somaxconn`), however few whoever made it let wait.
     pub async fn serve(&self, listener: TcpListener) {
+        let_many_wait(&listener);
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {
@@ -76,4 +81,11 @@ impl Server {
             }
         });
     }
+}
+
+/// Those that are made by tokio or the standard library let 128 wait. Of ten thousand clients that come
+/// back at once, the others would try again after seconds, and again after twice as many.
+fn let_many_wait(listener: &TcpListener) {
+    // Listening again changes nothing else. Where it cannot be done, it is only slower.
+    let _ = SockRef::from(listener).listen(i32::MAX);
 }
