@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
+use sockeye::engine::CloseDetail;
 use sockeye::{AcknowledgementError, Data, DisconnectReason, EmitError, Namespace, Server, Socket};
 use tokio::time::sleep;
 
@@ -114,8 +115,8 @@ pub(crate) fn handle(namespace: &Namespace, world: &Arc<World>) {
         }
     });
     let w = Arc::clone(world);
-    namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-        w.tell(&socket, format_args!("disconnected {reason}"));
+    namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason, why: CloseDetail| {
+        w.tell(&socket, format_args!("disconnected {reason}, {why:?}"));
         w.ledger.lock().disconnected(socket.id(), reason.is_recoverable());
         ready(())
     });
@@ -204,7 +205,8 @@ impl World {
         let mut ledger = self.ledger.lock();
         let receivers = ledger.receivers(target);
         let event = ledger.address(target, kind);
-        self.trace.tell(format_args!("server: emits {event} {kind:?} to {}", receivers.len()));
+        let names: Vec<_> = receivers.iter().map(|id| ledger.members[id].name).collect();
+        self.trace.tell(format_args!("server: emits {event} {kind:?} to {names:?}"));
         event
     }
 }
