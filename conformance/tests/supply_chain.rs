@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use conformance::table::root;
@@ -86,4 +87,32 @@ fn what_is_banned_is_banned_by_name() {
         let versions = lock.matches(&format!("\nname = \"{name}\"\n")).count();
         assert_eq!(versions, 1, "{name} is there {versions} times");
     }
+}
+
+/// The files of a release, packed into this folder: names and bytes.
+fn release(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["package", "--locked", "--offline", "--quiet"]);
+    // Also before a commit; what is packed builds, which other tests show.
+    command.args(["--allow-dirty", "--no-verify", "-p", "sockeye-proto", "-p", "sockeye"]);
+    let output = command.arg("--target-dir").arg(folder).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ["sockeye-proto", "sockeye"]
+        .map(|name| format!("{name}-{}.crate", env!("CARGO_PKG_VERSION")))
+        .map(|name| {
+            let file = folder.join("package").join(&name);
+            (name, fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+        })
+        .into()
+}
+
+#[test]
+fn a_release_is_the_same_bytes_wherever_and_whenever_it_is_packed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (first, second) = (release(&folder.join("first")), release(&folder.join("second")));
+    for ((name, first), (_, second)) in first.iter().zip(&second) {
+        assert!(first == second, "{name} differs");
+    }
+    let bytes: usize = first.iter().map(|(_, bytes)| bytes.len()).sum();
+    println!("figure X8: packed twice, in two folders: the same {} kB", bytes / 1000);
 }

@@ -193,18 +193,31 @@ async fn a_client_that_sends_faster_than_handlers_run_is_held_back_by_tcp() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_requests_hold_up_nobody_and_end_in_their_time() {
     let (slow, others) = (scale(60, 1_000), scale(60, 300));
-    let server = Server::start(&[]);
+    let body_timeout = scale(5_000, 30_000).to_string();
+    let server = Server::start(&["--body-timeout", &body_timeout]);
     let mut control = Control::of(&server).await;
     control.numbers().await;
+    let begun = std::time::Instant::now();
     let files = server.open_files();
     let address = server.address;
     let slow_ones = tokio::spawn(all(slow, move |index| async move {
         let mut slow = Client::connect(address, &crate::support::Transport { receives: None })
             .await
             .expect("the server listens");
-        if index % 2 == 0 {
-            // Nothing, or a head without end.
-            dribble(&mut slow, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nX: ").await;
+        // Nothing, or a head without end, or a body.
+        match index % 3 {
+            0 => {}
+            1 => {
+                dribble(&mut slow, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nX: ").await
+            }
+            _ => {
+                let open = slow.request("GET", "", "").await.expect("a session");
+                let sid = open.split('"').nth(3).expect("an id");
+                let path = format!("POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1");
+                let head = format!("{path}\r\nHost: a\r\nContent-Length: 900000\r\n\r\n");
+                slow.stream.write_all(head.as_bytes()).await.expect("it is read");
+                dribble(&mut slow, "4").await;
+            }
         }
         let mut byte = [0; 512];
         while let Ok(1..) = slow.stream.read(&mut byte).await {}
@@ -224,12 +237,11 @@ async fn slow_requests_hold_up_nobody_and_end_in_their_time() {
         }
     })
     .await;
-    figure(
-        "H2",
-        format!(
-            "{slow} silent connections and heads without end; {others} others came in meanwhile; all slow ones were ended"
-        ),
+    let text = format!(
+        "{slow} silent connections, heads and bodies without end; {others} others came in meanwhile; all slow ones were ended within {:.1} s (10 s for a head, {body_timeout} ms for a body)",
+        begun.elapsed().as_secs_f64()
     );
+    ["H2", "E16"].iter().for_each(|id| figure(id, &text));
 }
 
 /// Sends a byte now and then, until the other side has enough.

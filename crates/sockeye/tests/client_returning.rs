@@ -101,7 +101,16 @@ async fn bind_again(address: SocketAddr) -> TcpListener {
 async fn handlers_that_do_not_finish_hold_back_the_server_and_not_the_memory() {
     let io = Server::new();
     let address = serve(&io).await;
-    let socket = builder(address).max_running_handlers(10).build().unwrap();
+    for builder in
+        [builder(address).max_running_handlers(10), builder(address).max_running_bytes(1_000_000)]
+    {
+        hold_back(&io, builder).await;
+    }
+}
+
+/// Ten events of 100 kB are as many as may be.
+async fn hold_back(io: &Server, builder: ClientBuilder) {
+    let socket = builder.build().unwrap();
     let (running, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let (counted, opened) = (Arc::clone(&running), Arc::clone(&gate));
     socket.on("work", move |_: Socket| {
@@ -122,6 +131,8 @@ async fn handlers_that_do_not_finish_hold_back_the_server_and_not_the_memory() {
     assert!(running.load(Ordering::SeqCst) < 30);
     gate.add_permits(30);
     eventually("all handlers", || running.load(Ordering::SeqCst) == 30).await;
+    socket.disconnect();
+    eventually("its end", || io.clients_count() == 0).await;
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ mod support;
 
 use std::sync::Arc;
 
-use sockeye::{EmitError, Server, SlowReaders, Socket};
+use sockeye::{EmitError, OwnedArguments, Server, SlowReaders, Socket};
 use tokio::sync::Semaphore;
 
-use support::{Client, Http, Polling, eventually, serve};
+use support::{Client, Http, Log, Polling, eventually, log, serve};
 
 const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
 const REFUSED: &str = r#"{"code":4,"message":"Too many connections"}"#;
@@ -187,4 +187,91 @@ async fn an_address_in_a_header_is_not_believed() {
     }
     let seen = io.of("/").socket(&client.id).and_then(|socket| socket.handshake().address());
     assert!(seen.is_some_and(|seen| seen.ip().is_loopback()));
+}
+
+/// A server that holds so many bytes of events, whose handlers write down that they have started, and go
+/// on at a permit.
+fn holding(bytes: usize) -> (Server, Log<usize>, Arc<Semaphore>) {
+    let io = Server::builder().max_running_bytes(bytes).build();
+    let (pen, started) = log::<usize>();
+    let permits = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&permits);
+    io.of("/").on("work", move |arguments: OwnedArguments| {
+        pen.write(arguments.as_arguments().bytes());
+        let gate = Arc::clone(&gate);
+        async move { gate.acquire().await.expect("it is never closed").forget() }
+    });
+    (io, started, permits)
+}
+
+fn work(bytes: usize) -> String {
+    format!(r#"42["work","{}"]"#, "x".repeat(bytes - 2))
+}
+
+#[tokio::test]
+async fn what_is_handled_has_so_many_bytes_together_or_is_one_event() {
+    let (io, mut started, permits) = holding(3_000);
+    let address = serve(&io).await;
+    let (mut client, mut other) = (Client::join(address).await, Client::join(address).await);
+    client
+        .send_together(&[1_001, 1_000, 1_002, 10_000, 3].map(work).each_ref().map(|it| &**it))
+        .await;
+    for bytes in [1_001, 1_000, 1_002] {
+        started.expect(bytes).await;
+    }
+    // Another connection is not concerned; and when it is through, the fourth has had its chance.
+    other.send(&work(7)).await;
+    started.expect(7_usize).await;
+    started.expect_nothing();
+    permits.add_permits(1);
+    started.expect(10_000_usize).await;
+    started.expect_nothing();
+    permits.add_permits(4);
+    started.expect(3_usize).await;
+    let announced = r#"451-["work",{"_placeholder":true,"num":0}]"#;
+    client.send(announced).await;
+    client.send_binary(&[1; 5_000]).await;
+    started.expect(5_000 + r#"{"_placeholder":true,"num":0}"#.len()).await;
+    client.send(&work(8)).await;
+    other.send(&work(9)).await;
+    started.expect(9_usize).await;
+    started.expect_nothing();
+    permits.add_permits(100);
+    started.expect(8_usize).await;
+}
+
+#[tokio::test]
+async fn what_middlewares_are_asked_about_has_so_many_bytes_too() {
+    let (io, mut started, permits) = holding(3_000);
+    let (pen, mut arrived) = log::<usize>();
+    io.of("/").on_any(move |arguments: OwnedArguments| {
+        pen.write(arguments.as_arguments().bytes());
+        async {}
+    });
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    io.of("/").event_middleware(move || {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.expect("it is never closed").forget();
+            Ok(())
+        }
+    });
+    let mut client = Client::join(serve(&io).await).await;
+    permits.add_permits(10);
+    client.send_together(&[1_000; 5].map(work).each_ref().map(|it| &**it)).await;
+    for _ in 0..3 {
+        arrived.expect(1_000_usize).await;
+    }
+    tokio::task::yield_now().await;
+    arrived.expect_nothing();
+    for _ in 0..2 {
+        opened.add_permits(1);
+        started.expect(1_000_usize).await;
+        arrived.expect(1_000_usize).await;
+    }
+    opened.add_permits(3);
+    for _ in 0..3 {
+        started.expect(1_000_usize).await;
+    }
 }

@@ -15,7 +15,7 @@ use sockeye::engine::{
 };
 use sockeye::{
     AcknowledgementError, ConnectError, ConnectionStateRecovery, Data, EmitError, EventContext,
-    FromEvent, Metrics, Rejection, Server, Socket,
+    FromEvent, Metrics, Rejection, Server, SlowReaders, Socket,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -415,6 +415,26 @@ async fn a_server_counts_clients_that_are_refused_and_violations() {
     );
     assert_eq!(metrics.engine.sessions_closed.forced_close, 3);
     assert_eq!(metrics.sockets, 0);
+}
+
+/// Whoever emits to one socket is told; of a broadcast nobody is.
+#[tokio::test]
+async fn a_server_counts_broadcasts_that_a_receiver_did_not_get() {
+    let io = Server::builder().slow_readers(SlowReaders::Refuse).max_buffered_bytes(1_000).build();
+    let address = serve(&io).await;
+    let mut client = Client::join(address).await;
+    let _polling = Polling::join(address).await;
+    let text = "x".repeat(2_000);
+    for _ in 0..3 {
+        io.emit("news", &text).unwrap();
+        client.expect(&format!(r#"42["news","{text}"]"#)).await;
+    }
+    let metrics = io.metrics();
+    assert_eq!((metrics.events_sent, metrics.broadcasts_missed), (4, 2));
+    let others = io.sockets();
+    let slow = others.iter().find(|socket| socket.id() != client.id).expect("it is connected");
+    assert!(slow.emit("to one", ()).is_err());
+    assert_eq!(io.metrics().broadcasts_missed, 2);
 }
 
 #[tokio::test]

@@ -313,3 +313,21 @@ async fn over_http_2_polling_works() {
     assert_eq!(exchange("GET", &format!("{target}x"), "").await, (400, unknown.into()));
     assert_eq!(exchange("GET", "/elsewhere", "").await.0, 404);
 }
+
+/// `bind` lets 128 wait. Who is turned away tries again after a second, and then after more.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn many_clients_may_wait_to_be_accepted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let io = Server::new();
+    // It has begun, and accepts nobody while it is not polled.
+    let mut serving = std::pin::pin!(io.serve(listener));
+    assert!(futures_util::FutureExt::now_or_never(&mut serving).is_none());
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux");
+    let most: usize = most.trim().parse().expect("a number");
+    let soon = std::time::Duration::from_millis(900);
+    let connect = |_| std::net::TcpStream::connect_timeout(&address, soon);
+    let waiting: Result<Vec<_>, _> = (0..most.min(300)).map(connect).collect();
+    assert!(waiting.is_ok(), "{waiting:?}");
+}

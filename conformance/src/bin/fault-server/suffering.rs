@@ -28,6 +28,13 @@ pub(crate) fn add(io: &Server, numbers: &Arc<Numbers>) {
             beginning.begun.fetch_add(1, Ordering::Relaxed);
             async { tokio::time::sleep(Duration::from_millis(20)).await }
         })
+        // One that keeps its event while its client is there.
+        .on("hold", async |socket: Socket, _held: OwnedArguments| {
+            while socket.is_connected() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .on("number", async |Data(number): Data<u64>| number)
         // A question that its client need not answer.
         .on("ask me", async |socket: Socket| {
             let question = socket.emit_with_ack::<OwnedArguments>("question", ());

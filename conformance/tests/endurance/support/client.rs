@@ -166,12 +166,17 @@ impl Client {
     }
 
     pub(crate) async fn try_send(&mut self, text: &str) -> io::Result<()> {
-        self.stream.write_all(&frame(0x81, text.as_bytes())).await
+        self.try_send_frame(0x81, text.as_bytes()).await
+    }
+
+    /// Sends a frame with this first byte: flags and opcode.
+    pub(crate) async fn try_send_frame(&mut self, first: u8, payload: &[u8]) -> io::Result<()> {
+        self.stream.write_all(&frame(first, payload)).await
     }
 
     /// Sends a close frame.
     pub(crate) async fn close(&mut self) -> io::Result<()> {
-        self.stream.write_all(&frame(0x88, &[])).await
+        self.try_send_frame(0x88, &[]).await
     }
 
     /// Awaits a text that begins so: the rest.

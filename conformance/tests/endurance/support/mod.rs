@@ -6,7 +6,7 @@ mod relay;
 
 pub(crate) use client::{Client, Packet, Transport, all};
 pub(crate) use process::Server;
-pub(crate) use relay::Relay;
+pub(crate) use relay::{Network, Relay};
 
 use std::env;
 use std::future::Future;

@@ -72,6 +72,12 @@ impl<'a> Arguments<'a> {
         })
     }
 
+    /// Bytes that they have taken on the wire, attachments included; without what stands around them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.attachments.iter().fold(self.list.len(), |sum, attachment| sum + attachment.len())
+    }
+
     /// The attachments, in the order of their numbers.
     #[must_use]
     pub const fn attachments(&self) -> &'a [Bytes] {

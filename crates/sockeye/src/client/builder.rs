@@ -60,6 +60,7 @@ impl ClientBuilder {
                 buffered_bytes: 4 << 20,
                 attachments: MAX_ATTACHMENTS,
                 running_handlers: 1024,
+                running_bytes: 64 << 20,
             },
             codec: Codec::default(),
             socket: SocketOptions {
@@ -138,6 +139,14 @@ impl ClientBuilder {
     /// Default 1024.
     pub const fn max_running_handlers(mut self, handlers: usize) -> Self {
         self.limits.running_handlers = handlers;
+        self
+    }
+
+    /// Bytes that events may have whose handlers are running, as they came, with attachments, before nothing
+    /// more is read from the connection; one for which there is room when it comes may be larger. Default
+    /// 64 MiB.
+    pub const fn max_running_bytes(mut self, bytes: usize) -> Self {
+        self.limits.running_bytes = bytes;
         self
     }
 

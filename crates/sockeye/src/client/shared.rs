@@ -32,6 +32,7 @@ pub(super) struct Shared {
     pub(super) max_buffered_bytes: usize,
     pub(super) max_attachments: usize,
     pub(super) max_running_handlers: usize,
+    pub(super) max_running_bytes: usize,
     state: Mutex<State>,
     outbox: Mutex<Vec<Sendable>>,
     /// There is something in the outbox that the task has not seen.
@@ -86,6 +87,7 @@ impl Shared {
             max_buffered_bytes: limits.buffered_bytes,
             max_attachments: limits.attachments,
             max_running_handlers: limits.running_handlers,
+            max_running_bytes: limits.running_bytes,
             state: Mutex::new(State {
                 sockets: Sockets::new(),
                 reconnection: Reconnection::new(reconnection),
@@ -416,4 +418,5 @@ pub(super) struct Limits {
     pub(super) buffered_bytes: usize,
     pub(super) attachments: usize,
     pub(super) running_handlers: usize,
+    pub(super) running_bytes: usize,
 }

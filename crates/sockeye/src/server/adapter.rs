@@ -71,11 +71,11 @@ impl Adapter for InMemoryAdapter {
             if watched || socket.listens() {
                 socket.show(event);
             }
-            // One who is gone, or too slow, has been told so; the others are not concerned.
+            // One who is gone, or too slow, does not concern the others.
             deliveries.note(&socket.deliver(event, flags.delivery));
         });
         drop(cork);
-        namespace.counters().delivered(&deliveries);
+        namespace.counters().broadcast(&deliveries);
     }
 
     fn fetch_sockets(

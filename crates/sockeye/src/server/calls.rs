@@ -67,6 +67,13 @@ impl Calls {
         self.running.len() + self.gate.as_ref().map_or(0, |gate| gate.len())
     }
 
+    /// Whether so many are running, or with so much, that nothing more is to begin.
+    pub(super) fn are_many(&self) -> bool {
+        let waiting = self.gate.as_ref().map_or(0, |gate| gate.bytes());
+        self.len() >= self.server.max_running_handlers()
+            || self.running.bytes() + waiting >= self.server.max_running_bytes()
+    }
+
     /// Goes on with those that are not finished.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         while let Some((finished, call)) = self.running.poll_next(cx) {
@@ -105,7 +112,7 @@ impl Calls {
             return match call(&self.server, handler, &context) {
                 Some(work) => {
                     self.server.counters().event(1);
-                    self.begin(cx, work, socket, name);
+                    self.begin(cx, work, socket, name, || arguments.bytes());
                 }
                 None => self.server.counters().event(0),
             };
@@ -123,7 +130,8 @@ impl Calls {
         }
         let id = context.acknowledgement.take();
         self.server.counters().event(works.len());
-        works.into_iter().for_each(|work| self.begin(cx, work, socket, name));
+        let bytes = || arguments.bytes();
+        works.into_iter().for_each(|work| self.begin(cx, work, socket, name, bytes));
         if gated {
             let (socket, arguments) = (socket.clone(), arguments.to_owned());
             let event = WaitingEvent { socket, name: name.into(), id, arguments };
@@ -166,7 +174,9 @@ impl Calls {
         lists.of_event(&context, &mut works, &mut |handler, context| {
             call(&self.server, handler, context)
         });
-        works.into_iter().for_each(|work| self.start(cx, work, &socket, &name));
+        let bytes = || arguments.as_arguments().bytes();
+        self.server.counters().called(works.len());
+        works.into_iter().for_each(|work| self.begin(cx, work, &socket, &name, bytes));
     }
 
     /// Makes the connect handlers' futures, which are started when the client is in.
@@ -229,13 +239,20 @@ impl Calls {
 
     pub(super) fn start(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
         self.server.counters().called(1);
-        self.begin(cx, work, socket, event);
+        self.begin(cx, work, socket, event, || 0);
     }
 
-    /// The same for a handler that is counted already.
-    fn begin(&mut self, cx: &mut Context<'_>, work: Work, socket: &Socket, event: &str) {
+    /// The same for a handler that is counted already, and of an event of so many bytes.
+    fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        work: Work,
+        socket: &Socket,
+        event: &str,
+        bytes: impl FnOnce() -> usize,
+    ) {
         let call = || (socket.clone(), event.into());
-        match self.running.start(cx, work, call) {
+        match self.running.start(cx, work, call, bytes) {
             Some(Ok(())) => {}
             Some(Err(panicked)) => report_panic(&self.server, panicked, socket, event),
             None => self.server.counters().add(Count::HandlersWaiting, 1),

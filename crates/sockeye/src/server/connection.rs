@@ -134,7 +134,7 @@ impl Application for Connection {
     }
 
     fn is_ready(&self) -> bool {
-        self.calls.len() < self.server.max_running_handlers()
+        !self.calls.are_many()
     }
 
     fn is_finished(&self) -> bool {
@@ -267,7 +267,7 @@ impl Connection {
         work: Work<Decision>,
     ) {
         // Middlewares and patterns are caught one by one, so this does not panic.
-        if let Some(Ok(decision)) = self.joining.start(cx, work, || ()) {
+        if let Some(Ok(decision)) = self.joining.start(cx, work, || (), || 0) {
             self.decided(session, cx, decision);
         }
     }

@@ -15,6 +15,7 @@ pub(super) enum Count {
     OtherEventsReceived,
     EventsSent,
     VolatileDropped,
+    BroadcastsMissed,
     AcknowledgementsReceived,
     AcknowledgementsSent,
     /// Answers that somebody has begun to wait for.
@@ -83,6 +84,14 @@ impl ServerCounters {
         }
     }
 
+    /// The same of a broadcast, of which nobody is told who could not get it.
+    pub(super) fn broadcast(&self, deliveries: &Deliveries) {
+        self.delivered(deliveries);
+        if deliveries.missed > 0 {
+            self.add(Count::BroadcastsMissed, deliveries.missed);
+        }
+    }
+
     pub(super) fn measured(&self, time: Duration) {
         self.add(Count::HandlersMeasured, 1);
         self.add(Count::HandlerNanoseconds, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
@@ -103,6 +112,7 @@ impl ServerCounters {
 pub(super) struct Deliveries {
     sent: u64,
     dropped: u64,
+    missed: u64,
 }
 
 impl Deliveries {
@@ -111,8 +121,10 @@ impl Deliveries {
         match delivered {
             Ok(Delivered::Sent) => self.sent += 1,
             Err(EmitError::NotWritable) => self.dropped += 1,
-            // One who is gone, or will get it when it comes back.
-            Ok(Delivered::Kept) | Err(_) => {}
+            // It will get it when it comes back.
+            Ok(Delivered::Kept) => {}
+            // It is gone, or reads too slowly.
+            Err(_) => self.missed += 1,
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::event::{Answering, Rejection};
 pub(super) struct EventGate {
     deciding: Running<Decided, ()>,
     waiting: VecDeque<WaitingEvent>,
+    /// Of all that is not decided.
+    bytes: usize,
 }
 
 /// An event that can wait.
@@ -28,6 +30,12 @@ pub(super) struct WaitingEvent {
     pub(super) name: Box<str>,
     pub(super) id: Option<AcknowledgementId>,
     pub(super) arguments: OwnedArguments,
+}
+
+impl WaitingEvent {
+    pub(super) fn bytes(&self) -> usize {
+        self.arguments.as_arguments().bytes()
+    }
 }
 
 /// What the middlewares said about an event.
@@ -42,6 +50,7 @@ pub(super) enum Refused {
 
 impl EventGate {
     pub(super) fn push(&mut self, event: WaitingEvent) {
+        self.bytes += event.bytes();
         self.waiting.push_back(event);
     }
 
@@ -50,15 +59,26 @@ impl EventGate {
         self.deciding.len() + self.waiting.len()
     }
 
+    /// Bytes of their arguments.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The next event that the middlewares have decided about.
     pub(super) fn next(&mut self, cx: &mut Context<'_>) -> Option<Decided> {
+        let decided = self.next_decided(cx)?;
+        self.bytes -= decided.0.bytes();
+        Some(decided)
+    }
+
+    fn next_decided(&mut self, cx: &mut Context<'_>) -> Option<Decided> {
         loop {
             if self.deciding.len() > 0 {
                 // Middlewares are caught one by one, so their sum does not panic.
                 return self.deciding.poll_next(cx)?.0.ok();
             }
             let event = self.waiting.pop_front()?;
-            if let Some(decided) = self.deciding.start(cx, Box::pin(decide(event)), || ()) {
+            if let Some(decided) = self.deciding.start(cx, Box::pin(decide(event)), || (), || 0) {
                 return decided.ok();
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinSet;
 use tower_service::Service;
@@ -41,9 +42,13 @@ impl Server {
 
     /// The same on a listener that exists.
     ///
+    /// As many clients may wait there to be accepted as the system allows (on Linux
+    /// `net.core.somaxconn`), however few whoever made it let wait.
+    ///
     /// Connections are accepted by a task: what `main` waits for is polled outside of the runtime's workers, and waking
     /// it costs more.
     pub async fn serve(&self, listener: TcpListener) {
+        let_many_wait(&listener);
         let mut accepting = JoinSet::new();
         accepting.spawn(self.clone().accept(listener));
         if let Some(Err(error)) = accepting.join_next().await
@@ -91,4 +96,11 @@ impl Server {
             }
         });
     }
+}
+
+/// Those that are made by tokio or the standard library let 128 wait. Of ten thousand clients that come
+/// back at once, the others would try again after seconds, and again after twice as many.
+fn let_many_wait(listener: &TcpListener) {
+    // Listening again changes nothing else. Where it cannot be done, it is only slower.
+    let _ = SockRef::from(listener).listen(i32::MAX);
 }

@@ -33,6 +33,10 @@ pub struct Metrics {
     pub events_sent: u64,
     /// Volatile events that were dropped, once for each receiver whose connection was not ready.
     pub volatile_dropped: u64,
+    /// Broadcast events that a receiver did not get, because its connection was over and its socket not
+    /// told yet, or because it read too slowly: once for each. Of what is sent to one socket, whoever
+    /// sends it gets an error.
+    pub broadcasts_missed: u64,
     /// Answers of clients to events of the server.
     pub acknowledgements_received: u64,
     /// Answers of clients that somebody waits for now.
@@ -140,6 +144,7 @@ impl Server {
             events_received: sum(Count::EventsWithOneHandler) + sum(Count::OtherEventsReceived),
             events_sent: sum(Count::EventsSent),
             volatile_dropped: sum(Count::VolatileDropped),
+            broadcasts_missed: sum(Count::BroadcastsMissed),
             acknowledgements_received: sum(Count::AcknowledgementsReceived),
             acknowledgements_pending: sum(Count::AcknowledgementsAwaited).saturating_sub(settled),
             acknowledgements_sent: sum(Count::AcknowledgementsSent),

@@ -20,6 +20,7 @@ pub(super) struct Options {
     pub(super) engine: EngineOptions,
     pub(super) connection: ConnectionLimits,
     pub(super) max_running_handlers: usize,
+    pub(super) max_running_bytes: usize,
     pub(super) max_pending_acknowledgements: usize,
     pub(super) max_attachments: usize,
     pub(super) client_files: Option<ClientFiles>,
@@ -43,6 +44,7 @@ impl Default for ServerBuilder {
                 engine,
                 connection,
                 max_running_handlers: 256,
+                max_running_bytes: 16 << 20,
                 max_pending_acknowledgements: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
                 client_files: None,
@@ -202,6 +204,15 @@ impl ServerBuilder {
     /// waiting for, so give such waits a time-out.
     pub const fn max_running_handlers(mut self, handlers: usize) -> Self {
         self.options.max_running_handlers = handlers;
+        self
+    }
+
+    /// Bytes that the events of one connection may have whose handlers are running, as they came, with
+    /// attachments. Default 16 MiB; an event for which there is room when it comes may be larger. When so
+    /// much is held nothing is read from the client, as with
+    /// [`max_running_handlers`](Self::max_running_handlers). What a handler makes of an event is its own.
+    pub const fn max_running_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_running_bytes = bytes;
         self
     }
 

@@ -58,7 +58,7 @@ impl Server {
     /// | `sockeye_sockets_connected_total`, `sockeye_sockets_disconnected_total` | | `sockets_connected`, … |
     /// | `sockeye_clients_refused_total` | | `clients_refused` |
     /// | `sockeye_events_received_total`, `sockeye_events_sent_total` | | `events_received`, … |
-    /// | `sockeye_volatile_dropped_total` | | `volatile_dropped` |
+    /// | `sockeye_volatile_dropped_total`, `sockeye_broadcasts_missed_total` | | `volatile_dropped`, … |
     /// | `sockeye_acknowledgements_received_total`, `sockeye_acknowledgements_sent_total` | | `acknowledgements_received`, … |
     /// | `sockeye_acknowledgements_pending` | | `acknowledgements_pending` |
     /// | `sockeye_handlers_running` | | `handlers.running` |
@@ -282,6 +282,9 @@ fn events(metrics: &Metrics, visit: &mut Visit<'_>) {
     let about = "Volatile events that were dropped, once for each receiver";
     let family = Family::counter("sockeye_volatile_dropped_total", about);
     visit(&family, &[(None, metrics.volatile_dropped)]);
+    let about = "Broadcast events that a receiver did not get";
+    let family = Family::counter("sockeye_broadcasts_missed_total", about);
+    visit(&family, &[(None, metrics.broadcasts_missed)]);
     let about = "Answers of clients to events";
     let family = Family::counter("sockeye_acknowledgements_received_total", about);
     visit(&family, &[(None, metrics.acknowledgements_received)]);

@@ -245,6 +245,10 @@ impl Server {
         &self.0.options.connection
     }
 
+    pub(super) fn max_running_bytes(&self) -> usize {
+        self.0.options.max_running_bytes
+    }
+
     pub(super) fn max_running_handlers(&self) -> usize {
         self.0.options.max_running_handlers
     }

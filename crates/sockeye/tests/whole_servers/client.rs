@@ -384,6 +384,17 @@ impl Client {
         if packets.is_empty() { Ok(()) } else { session.send(&packets).await }
     }
 
+    async fn say_last(&mut self, session: &mut Session) -> Result<(), Broken> {
+        let Some(namespace) = self.anywhere() else { return Ok(()) };
+        let Some(identity) = self.identities.get_mut(namespace) else { return Ok(()) };
+        let (number, question) = (identity.number, self.next_question);
+        identity.number += 1;
+        self.next_question += 1;
+        self.questions.insert(question, number);
+        let event = json!(["say", self.connection, number, text_of(number.into())]);
+        session.send(&[Packet::Text(format!("42{}{question}{event}", prefix(namespace)))]).await
+    }
+
     /// One of the ways in which connections end.
     async fn leave(&mut self, mut session: Session) -> Result<(), Broken> {
         match self.random.below(5) {
@@ -429,6 +440,8 @@ impl Client {
         while !self.world.is_in(Phase::Silence) {
             self.pass(&mut session, 10).await?;
         }
+        // When it is answered, all that was said before has been heard.
+        self.say_last(&mut session).await?;
         // Where one handler runs at a time, the slow ones of all that was said come one after the other.
         for _ in 0..100 {
             self.pass(&mut session, 50).await?;

@@ -83,8 +83,6 @@ pub(crate) struct Tally {
     pub(crate) upgrades: u64,
     pub(crate) cuts: u64,
     pub(crate) steps: u64,
-    /// Events to those whose connection was over, although nobody had been told.
-    pub(crate) into_the_void: u64,
 }
 
 #[derive(Debug)]
@@ -239,9 +237,8 @@ impl Ledger {
     }
 
     /// Whoever emitted the last event to this one alone was told that it was not sent.
-    pub(crate) fn refused(&mut self, id: &str, event: u64, was_gone: bool) {
+    pub(crate) fn refused(&mut self, id: &str, event: u64) {
         self.tally.refused += 1;
-        self.tally.into_the_void -= u64::from(was_gone);
         let Some(member) = self.members.get_mut(id) else { return };
         if member.addressed.pop_if(|last| last.event == event).is_some() {
             self.tally.addressed -= 1;

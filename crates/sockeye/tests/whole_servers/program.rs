@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use parking_lot::Mutex;
-use sockeye::{Data, DisconnectReason, Namespace, Server, Socket};
+use sockeye::engine::CloseDetail;
+use sockeye::{AcknowledgementError, Data, DisconnectReason, EmitError, Namespace, Server, Socket};
 use tokio::time::sleep;
 
 use super::ledger::{Kind, Ledger, Target};
@@ -113,8 +115,8 @@ pub(crate) fn handle(namespace: &Namespace, world: &Arc<World>) {
         }
     });
     let w = Arc::clone(world);
-    namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-        w.tell(&socket, format_args!("disconnected {reason}"));
+    namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason, why: CloseDetail| {
+        w.tell(&socket, format_args!("disconnected {reason}, {why:?}"));
         w.ledger.lock().disconnected(socket.id(), reason.is_recoverable());
         ready(())
     });
@@ -181,7 +183,7 @@ fn handle_rooms(namespace: &Namespace, world: &Arc<World>) {
             sender: Some(socket.id().to_owned()),
             ..Target::default()
         };
-        let event = w.address(&target, Kind::Sure, socket.namespace());
+        let event = w.address(&target, Kind::Sure);
         let _ = socket.to(room).emit("n", (event, text_of(event)));
         ready(number + 1)
     });
@@ -198,15 +200,13 @@ impl World {
         self.ledger.lock().left(socket.id(), room);
     }
 
-    /// Writes down that an event goes out now, and to whom in vain: nobody knows yet that their connection
-    /// is over, so nothing tells what became of it.
-    fn address(&self, target: &Target, kind: Kind, namespace: &Namespace) -> u64 {
+    /// Writes down that an event goes out now.
+    fn address(&self, target: &Target, kind: Kind) -> u64 {
         let mut ledger = self.ledger.lock();
         let receivers = ledger.receivers(target);
-        let gone = |id: &&String| namespace.socket(id).is_none_or(|it| !it.is_connected());
-        ledger.tally.into_the_void += receivers.iter().filter(gone).count() as u64;
         let event = ledger.address(target, kind);
-        self.trace.tell(format_args!("server: emits {event} {kind:?} to {}", receivers.len()));
+        let names: Vec<_> = receivers.iter().map(|id| ledger.members[id].name).collect();
+        self.trace.tell(format_args!("server: emits {event} {kind:?} to {names:?}"));
         event
     }
 }
@@ -271,7 +271,7 @@ impl Emitter {
         }
         let kind = if random.one_in(5) { Kind::Volatile } else { Kind::Sure };
         let binary = random.one_in(4);
-        let event = world.address(&target, kind, of);
+        let event = world.address(&target, kind);
         let mut operator = of.to(&target.rooms[..]).except(&target.except[..]);
         if kind == Kind::Volatile {
             operator = operator.volatile();
@@ -301,36 +301,21 @@ impl Emitter {
             only: Some(socket.id().to_owned()),
             ..Target::default()
         };
-        let was_gone = !socket.is_connected();
-        let event = world.address(&target, kind, socket.namespace());
+        let event = world.address(&target, kind);
         let arguments = (event, text_of(event));
         let sent = match kind {
             Kind::Sure => socket.emit("n", arguments),
             Kind::Volatile => socket.volatile().emit("n", arguments),
             Kind::Asked => {
-                let answer = socket.emit_with_ack::<u64>("n", arguments);
-                let answer = answer.timeout(Duration::from_millis(1 + random.below(400)));
-                let world = Arc::clone(world);
-                tokio::spawn(async move {
-                    let answer = answer.await;
-                    world
-                        .trace
-                        .tell(format_args!("server: {event} is answered: {}", answer.is_ok()));
-                    let mut ledger = world.ledger.lock();
-                    match answer {
-                        Ok(answer) if answer == event + 1 => ledger.tally.answers += 1,
-                        Ok(answer) => ledger.fail(format!("I7: {event} is answered {answer}")),
-                        Err(_) => {}
-                    }
-                });
-                return;
+                let wait = Duration::from_millis(1 + random.below(400));
+                ask(world, &socket, event, wait)
             }
         };
         if let Err(error) = sent {
             world.trace.tell(format_args!("server: {event} is refused: {error}"));
             // A volatile one that the connection was not ready for is counted.
-            if kind == Kind::Sure || was_gone {
-                world.ledger.lock().refused(socket.id(), event, was_gone);
+            if !matches!(error, EmitError::NotWritable) {
+                world.ledger.lock().refused(socket.id(), event);
             }
         }
     }
@@ -375,4 +360,25 @@ impl Emitter {
             }
         }
     }
+}
+
+/// Asks a client, and waits for its answer in a task. Whether it was asked.
+fn ask(world: &Arc<World>, socket: &Socket, event: u64, wait: Duration) -> Result<(), EmitError> {
+    let answer = socket.emit_with_ack::<u64>("n", (event, text_of(event))).timeout(wait);
+    let mut answer = Box::pin(answer.into_future());
+    if let Some(Err(AcknowledgementError::Emit(error))) = (&mut answer).now_or_never() {
+        return Err(error);
+    }
+    let world = Arc::clone(world);
+    tokio::spawn(async move {
+        let answer = answer.await;
+        world.trace.tell(format_args!("server: {event} is answered: {}", answer.is_ok()));
+        let mut ledger = world.ledger.lock();
+        match answer {
+            Ok(answer) if answer == event + 1 => ledger.tally.answers += 1,
+            Ok(answer) => ledger.fail(format!("I7: {event} is answered {answer}")),
+            Err(_) => {}
+        }
+    });
+    Ok(())
 }

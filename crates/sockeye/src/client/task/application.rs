@@ -68,6 +68,7 @@ impl ClientApplication for Application<'_> {
     /// the server.
     fn takes_more(&self) -> bool {
         self.calls.len() < self.shared.max_running_handlers
+            && self.calls.bytes() < self.shared.max_running_bytes
             && !self.shared.sockets().iter().any(|core| core.is_full())
     }
 }

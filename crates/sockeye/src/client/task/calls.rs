@@ -32,6 +32,11 @@ impl Calls {
         self.running.len()
     }
 
+    /// Bytes of the events whose handlers are running.
+    pub(super) const fn bytes(&self) -> usize {
+        self.running.bytes()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -73,7 +78,8 @@ impl Calls {
             let event = ReceivedEvent { name, arguments, acknowledgement: None };
             (event, context.acknowledgement.take())
         });
-        works.into_iter().for_each(|work| self.begin(cx, work, core, name));
+        let bytes = || arguments.bytes();
+        works.into_iter().for_each(|work| self.begin(cx, work, core, name, bytes));
     }
 
     /// Something has happened to a socket that its program is told.
@@ -149,15 +155,22 @@ impl Calls {
         let Some(socket) = core.socket() else { return };
         for callback in callbacks {
             match catch(|| callback(socket.clone(), value.clone())) {
-                Ok(work) => self.begin(cx, work, core, event),
+                Ok(work) => self.begin(cx, work, core, event, || 0),
                 Err(panicked) => report_panic(core, event, panicked),
             }
         }
     }
 
-    fn begin(&mut self, cx: &mut Context<'_>, work: Work, core: &Arc<Core>, event: &str) {
+    fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        work: Work,
+        core: &Arc<Core>,
+        event: &str,
+        bytes: impl FnOnce() -> usize,
+    ) {
         let call = || (Arc::clone(core), event.into());
-        if let Some(Err(panicked)) = self.running.start(cx, work, call) {
+        if let Some(Err(panicked)) = self.running.start(cx, work, call, bytes) {
             report_panic(core, event, panicked);
         }
     }
