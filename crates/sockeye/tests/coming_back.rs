@@ -326,9 +326,9 @@ async fn who_comes_back_as_a_new_client_is_not_there_twice() {
 
 /// All at once would make a slow reader of it, and it would try again and again.
 #[tokio::test]
-async fn who_missed_more_than_may_be_queued_for_a_client_is_a_new_one() {
+async fn who_missed_more_than_half_of_what_may_be_queued_is_a_new_one() {
     for (events, recovers) in [(9, true), (11, false)] {
-        let io = recovering().max_buffered_bytes(100_000).build();
+        let io = recovering().max_buffered_bytes(200_000).build();
         let address = serve(&io).await;
         let lost = Returning::join(address).await.vanish(&io).await;
         let text = "x".repeat(9_900);

@@ -281,7 +281,7 @@ impl Ledger {
         let (Some(member), Some(window)) = (self.members.get(id), self.window) else { return };
         let is_late = member.left.is_some_and(|left| left.elapsed() >= window);
         let missed = member.addressed.len() - member.cursor;
-        if member.receives && !is_late && missed * LONGEST < max_buffered {
+        if member.receives && !is_late && missed * LONGEST < max_buffered / 2 {
             let name = member.name;
             self.failures.push(format!("I3: {name} came back in time, and was not recovered"));
         }

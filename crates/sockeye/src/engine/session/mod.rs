@@ -147,9 +147,10 @@ impl Session {
         (transport, state.outbox.bytes())
     }
 
-    /// Whether so much can be sent at once without making a slow reader of the peer.
+    /// Whether so much can be sent at once without making a slow reader of the peer. The other half
+    /// is for what is emitted before it could read that.
     pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
-        self.buffered().saturating_add(bytes) <= self.shared.options.max_buffered_bytes
+        self.buffered().saturating_add(bytes) <= self.shared.options.max_buffered_bytes / 2
     }
 
     /// Queues a text message, and writes it if the connection takes it now.

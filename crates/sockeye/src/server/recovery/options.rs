@@ -75,8 +75,9 @@ impl ConnectionStateRecovery {
     }
 
     /// Packets that are kept for one client, 16 bytes each beside their content. Default 10 000. A
-    /// client that missed more comes back as a new one; so does one that missed more bytes than
-    /// [`max_buffered_bytes`](crate::ServerBuilder::max_buffered_bytes) lets be queued for it.
+    /// client that missed more comes back as a new one; so does one that missed more than half of the
+    /// bytes that [`max_buffered_bytes`](crate::ServerBuilder::max_buffered_bytes) lets be queued for
+    /// it: the other half is for what is emitted meanwhile.
     pub const fn max_packets(mut self, packets: usize) -> Self {
         self.max_packets = packets;
         self
