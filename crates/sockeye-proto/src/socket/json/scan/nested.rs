@@ -18,20 +18,93 @@ const KEY: usize = 12;
 /// The most that a quick scalar takes: quotes and eight characters, and what stands behind it.
 const SCALAR: usize = 11;
 
-/// What follows the array or object with which `text` begins.
-pub(super) fn behind_nested(text: &[u8]) -> Rest<'_> {
-    if text.first() == Some(&b'{') { object(text, MAX_DEPTH) } else { array(text, MAX_DEPTH) }
+/// The arrays and objects that a value is in: iterative, so the depth that a peer may nest is a number
+/// and not the size of a stack.
+#[derive(Default)]
+struct Open {
+    /// One bit for each open bracket, the innermost lowest: set for an object.
+    objects: u128,
+    depth: u32,
 }
 
-/// `depth` is how many may be open within each other, this one too.
-fn object(text: &[u8], depth: u32) -> Rest<'_> {
-    let depth = depth.checked_sub(1).ok_or(NotJson)?;
-    if let Some(behind) = behind_empty(text, b'}') {
-        return Ok(behind);
+impl Open {
+    #[inline(always)]
+    fn enter(&mut self, bracket: u8) -> Result<(), NotJson> {
+        if self.depth == MAX_DEPTH {
+            return Err(NotJson);
+        }
+        self.objects = self.objects << 1 | u128::from(bracket == b'{');
+        self.depth += 1;
+        Ok(())
     }
-    let mut marked = text;
+
+    /// Whether that was the outermost one.
+    #[inline(always)]
+    fn leave(&mut self) -> bool {
+        self.objects >>= 1;
+        self.depth -= 1;
+        self.depth == 0
+    }
+
+    #[inline(always)]
+    const fn in_object(&self) -> bool {
+        self.objects & 1 == 1
+    }
+
+    /// What closes the innermost one.
+    #[inline(always)]
+    const fn close(&self) -> u8 {
+        if self.in_object() { b'}' } else { b']' }
+    }
+
+    /// From a bracket, one that opens or one that closes, up to the mark before what is inside or
+    /// behind it. What is returned begins with no mark if the outermost one was left.
+    #[inline(always)]
+    fn up_to_mark<'a>(&mut self, rest: &'a [u8]) -> Rest<'a> {
+        let mut rest = rest;
+        loop {
+            match rest {
+                [bracket @ (b'{' | b'['), ..] => {
+                    self.enter(*bracket)?;
+                    match without_items(rest, self.close()) {
+                        Some(close) => rest = close,
+                        None => return Ok(rest),
+                    }
+                }
+                [_, behind @ ..] => {
+                    if self.leave() {
+                        return Ok(behind);
+                    }
+                    rest = next_mark(behind, self.close())?;
+                    if rest.first() == Some(&b',') {
+                        return Ok(rest);
+                    }
+                }
+                [] => return Err(NotJson),
+            }
+        }
+    }
+}
+
+/// What follows the array or object with which `text` begins.
+pub(super) fn behind_nested(text: &[u8]) -> Rest<'_> {
+    let mut open = Open::default();
+    let mut rest = text;
     loop {
-        let behind = match quick_key(marked) {
+        let marked = open.up_to_mark(rest)?;
+        if open.depth == 0 {
+            return Ok(marked);
+        }
+        rest = if open.in_object() { members(marked)? } else { items(marked)? };
+    }
+}
+
+/// From the mark before a key, a bracket or comma, to the end of the object or a bracket that opens.
+#[inline(always)]
+fn members(marked: &[u8]) -> Rest<'_> {
+    let mut marked = marked;
+    loop {
+        let value = match quick_key(marked) {
             Some((window, at)) => {
                 if let Some(end) = quick_scalar(window, at) {
                     match window[end] {
@@ -39,29 +112,34 @@ fn object(text: &[u8], depth: u32) -> Rest<'_> {
                             marked = &marked[end..];
                             continue;
                         }
-                        b'}' => return Ok(&marked[end + 1..]),
+                        b'}' => return Ok(&marked[end..]),
                         _ => {}
                     }
                 }
-                value(&marked[at..], depth)?
+                without_space(&marked[at..])
             }
-            None => careful_member(marked, depth)?,
+            None => careful_key(marked)?,
         };
-        marked = match next_of(behind, b'}')? {
-            Next::Mark(marked) => marked,
-            Next::Nothing(behind) => return Ok(behind),
-        };
+        if let [b'{' | b'[', ..] = value {
+            return Ok(value);
+        }
+        marked = next_mark(careful_scalar(value)?, b'}')?;
+        if marked.first() != Some(&b',') {
+            return Ok(marked);
+        }
     }
 }
 
-/// See [`object`].
-fn array(text: &[u8], depth: u32) -> Rest<'_> {
-    let depth = depth.checked_sub(1).ok_or(NotJson)?;
-    if let Some(behind) = behind_empty(text, b']') {
-        return Ok(behind);
-    }
-    let mut marked = text;
+/// The same in an array.
+#[inline(always)]
+fn items(marked: &[u8]) -> Rest<'_> {
+    let mut marked = marked;
     loop {
+        if let [_, value @ ..] = marked
+            && let [b'{' | b'[', ..] = value
+        {
+            return Ok(value);
+        }
         if let Some(window) = marked.first_chunk::<{ 1 + SCALAR }>()
             && let Some(end) = quick_scalar(window, 1)
         {
@@ -70,44 +148,36 @@ fn array(text: &[u8], depth: u32) -> Rest<'_> {
                     marked = &marked[end..];
                     continue;
                 }
-                b']' => return Ok(&marked[end + 1..]),
+                b']' => return Ok(&marked[end..]),
                 _ => {}
             }
         }
-        let behind = value(marked.get(1..).unwrap_or_default(), depth)?;
-        marked = match next_of(behind, b']')? {
-            Next::Mark(marked) => marked,
-            Next::Nothing(behind) => return Ok(behind),
-        };
+        let value = without_space(marked.get(1..).unwrap_or_default());
+        if let [b'{' | b'[', ..] = value {
+            return Ok(value);
+        }
+        marked = next_mark(careful_scalar(value)?, b']')?;
+        if marked.first() != Some(&b',') {
+            return Ok(marked);
+        }
     }
 }
 
-/// What follows the bracket with which `text` begins, and `close`, if nothing but space is between.
+/// What begins with `close`, if nothing but space is between it and the bracket with which `text` begins.
 #[inline(always)]
-fn behind_empty(text: &[u8], close: u8) -> Option<&[u8]> {
+fn without_items(text: &[u8], close: u8) -> Option<&[u8]> {
     match text {
         [_, inside, ..] if *inside > b' ' && *inside != close => None,
-        _ => without_space(text.get(1..)?).strip_prefix(&[close]),
+        _ => Some(without_space(text.get(1..)?)).filter(|inside| inside.first() == Some(&close)),
     }
 }
 
-/// What stands behind a member or item.
-enum Next<'a> {
-    /// The comma before another one.
-    Mark(&'a [u8]),
-    /// None: what follows the bracket.
-    Nothing(&'a [u8]),
-}
-
+/// What begins with the comma or with `close` behind a member or item.
 #[inline(always)]
-fn next_of(behind: &[u8], close: u8) -> Result<Next<'_>, NotJson> {
-    let behind = match behind {
-        [b' ' | b'\t' | b'\n' | b'\r', ..] => without_space(behind),
-        _ => behind,
-    };
+fn next_mark(behind: &[u8], close: u8) -> Rest<'_> {
+    let behind = without_space(behind);
     match behind {
-        [b',', ..] => Ok(Next::Mark(behind)),
-        [end, behind @ ..] if *end == close => Ok(Next::Nothing(behind)),
+        [mark, ..] if *mark == b',' || *mark == close => Ok(behind),
         _ => Err(NotJson),
     }
 }
@@ -154,28 +224,18 @@ const fn digits_of_word(word: &[u8; 8]) -> usize {
     (others & HIGH).trailing_zeros() as usize / 8
 }
 
-#[inline(always)]
-fn value(text: &[u8], depth: u32) -> Rest<'_> {
-    match text.first() {
-        Some(b'{') => object(text, depth),
-        Some(b'[') => array(text, depth),
-        _ => careful_value(text, depth),
-    }
-}
-
+/// The value behind a mark and a key.
 #[inline(never)]
-fn careful_member(marked: &[u8], depth: u32) -> Rest<'_> {
+fn careful_key(marked: &[u8]) -> Rest<'_> {
     let member = marked.get(1..).unwrap_or_default();
     let at = behind_key(member, 0)?;
-    value(member.get(at..).unwrap_or_default(), depth)
+    Ok(without_space(member.get(at..).unwrap_or_default()))
 }
 
 #[inline(never)]
-fn careful_value(text: &[u8], depth: u32) -> Rest<'_> {
+fn careful_scalar(text: &[u8]) -> Rest<'_> {
     let text = without_space(text);
     let at = match text.first().ok_or(NotJson)? {
-        b'{' => return object(text, depth),
-        b'[' => return array(text, depth),
         b'"' => behind_string(text, 0)?.0,
         b'-' | b'0'..=b'9' => behind_number(text, 0)?,
         _ => behind_literal(text, 0)?,
@@ -185,5 +245,8 @@ fn careful_value(text: &[u8], depth: u32) -> Rest<'_> {
 
 #[inline(always)]
 fn without_space(text: &[u8]) -> &[u8] {
-    text.get(behind_space(text, 0)..).unwrap_or_default()
+    match text {
+        [first, ..] if *first > b' ' => text,
+        _ => text.get(behind_space(text, 0)..).unwrap_or_default(),
+    }
 }
