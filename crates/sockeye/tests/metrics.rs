@@ -387,7 +387,9 @@ async fn a_server_counts_several_handlers_of_one_event_and_those_behind_middlewa
 
 #[tokio::test]
 async fn a_server_counts_clients_that_are_refused_and_violations() {
-    let io = Server::builder().connect_timeout(Duration::from_millis(20)).max_namespaces(1).build();
+    // Long enough for who asks at once, on a busy machine too.
+    let timeout = Duration::from_millis(500);
+    let io = Server::builder().connect_timeout(timeout).max_namespaces(1).build();
     io.of("/closed").middleware(async |_: Socket| Err(ConnectError::new("closed")));
     let address = serve(&io).await;
     let mut client = Client::open(address).await;
