@@ -138,25 +138,30 @@ async fn round(control: &mut Control, server: SocketAddr, count: usize) {
     within("their end", staying).await.expect("no panic");
 }
 
-/// The way out of memory would be a little with each connection: so there are many of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_left_of_clients_however_they_leave() {
-    let (rounds, count) = (scale(3, 10), scale(800, 20_000));
-    let options = [
-        "--ping-interval",
-        "1500",
-        "--ping-timeout",
-        "1500",
-        "--upgrade-timeout",
-        "1000",
-        "--connect-timeout",
-        "2000",
-    ];
-    let server = Server::start(&options);
+/// Memory after the rounds in which what grows with what there is at once gets its size (tables, queues,
+/// pages), and after the last.
+fn warm_and_last(memory: &[u64]) -> (u64, u64) {
+    let warm_up = (memory.len() / 2).max(2);
+    (memory[warm_up - 1], memory[memory.len() - 1])
+}
+
+/// What a server is like after each round, when nothing is held any more.
+#[derive(Default)]
+struct Memory {
+    resident: Vec<u64>,
+    allocated: Vec<u64>,
+}
+
+/// So many rounds with so many clients each.
+async fn soak(options: &[&str], rounds: usize, count: usize) -> Memory {
+    // Who never joins is ended by the heartbeat, so that no session over polling waits for half a minute until
+    // its goodbye is fetched.
+    let times = ["--ping-interval", "1500", "--ping-timeout", "1500", "--upgrade-timeout", "1000"];
+    let server = Server::start(&[options, &times].concat());
     let mut control = Control::of(&server).await;
     let before = control.numbers().await;
     let files = server.open_files();
-    let mut memory = Vec::new();
+    let mut memory = Memory::default();
     for _ in 0..rounds {
         round(&mut control, server.address, count).await;
         control.until("that nothing is left", |now| now["held"] == before["held"]).await;
@@ -166,20 +171,41 @@ async fn nothing_is_left_of_clients_however_they_leave() {
             }
         })
         .await;
-        memory.push(server.memory());
+        memory.resident.push(server.memory());
+        // It is counted every now and then.
+        sleep(Duration::from_millis(200)).await;
+        memory.allocated.push(number(&control.numbers().await, "allocated"));
     }
     let after = control.numbers().await;
     assert_eq!(number(&after, "panics"), 0);
     assert_eq!(number(&after, "opened") - number(&after, "closed"), 1, "{after}");
-    let (second, last) = (memory[1], memory[rounds - 1]);
-    let growth = (last as f64 / second as f64 - 1.0) * 100.0;
-    // A few pages more or less are the allocator's.
-    assert!(growth <= 10.0, "{growth:+.1} %: {memory:?}");
+    memory
+}
+
+/// The way out of memory would be a little with each connection: so there are many of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_clients_however_they_leave() {
+    let (rounds, count) = (scale(3, 10), scale(600, 20_000));
+    let Memory { resident, .. } = soak(&[], rounds, count).await;
+    // The allocator keeps pages that are free in parts, in an arena for each thread: some megabytes, which
+    // says little about a leak. Here is only seen that there is a bound; what is allocated is counted below.
+    let (warm, last) = warm_and_last(&resident);
+    assert!(last <= warm + warm / 10 + (2 << 20), "{resident:?}");
+    let counted = (scale(3, 8), scale(300, 10_000));
+    let Memory { allocated, .. } = soak(&["--count-memory"], counted.0, counted.1).await;
+    let (few, more) = warm_and_last(&allocated);
+    // Tables grow a little when more are there at once than ever before, less and less often. In the long tier
+    // this is not two bytes for each client that has come since; in the short one few rounds have warmed it up.
+    let most = few + few * scale(10, 0) as u64 / 100 + (48 << 10);
+    assert!(more <= most, "{allocated:?}");
     let text = format!(
-        "{} clients in 12 ways, {AT_ONCE} at once, {rounds} rounds: counters, tasks and files as before; memory {} after the second round, {} after the last ({growth:+.1} %)",
+        "{} clients in 12 ways, {AT_ONCE} at once, {rounds} rounds: counters, tasks and files as before; resident {} after half of them, {} after the last. Counted in one thread, {} clients: {} allocated after half of them, {} after the last",
         rounds * count,
-        bytes(second),
-        bytes(last)
+        bytes(warm),
+        bytes(last),
+        counted.0 * counted.1,
+        bytes(few),
+        bytes(more),
     );
     ["S30", "M8"].iter().for_each(|id| figure(id, &text));
 }

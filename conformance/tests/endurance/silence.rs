@@ -12,8 +12,10 @@ use crate::support::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_of_which_nothing_arrives_are_found_by_the_heartbeat() {
-    let count = scale(60, 1_000);
-    let server = Server::start(&["--ping-interval", "500", "--ping-timeout", "500"]);
+    // So many clients on a busy machine need more time to answer.
+    let (count, heartbeat) = (scale(60, 1_000), scale(500, 5_000));
+    let time = heartbeat.to_string();
+    let server = Server::start(&["--ping-interval", &time, "--ping-timeout", &time]);
     let mut control = Control::of(&server).await;
     let relay = Relay::to(server.address).await;
     let before = control.numbers().await;
@@ -23,9 +25,10 @@ async fn connections_of_which_nothing_arrives_are_found_by_the_heartbeat() {
         all(count, move |_| Client::try_join(address, &Transport { receives: None })).await;
     let clients = clients.into_iter().map(|client| client.expect("it is let in"));
     let idle: Vec<_> = clients.map(|client| tokio::spawn(client.idle())).collect();
-    control
-        .until("a heartbeat of all", |now| number(now, "packets received") > 3 * count as u64)
-        .await;
+    let heard = |now: &_| number(now, "packets received") > 3 * count as u64;
+    let whole = control.until("a heartbeat of all", heard).await;
+    assert_eq!(left(&whole, "ping timeout"), 0, "before the cut: {whole}");
+    assert_eq!(number(&whole, "sockets"), count as u64 + 1, "{whole}");
     let cut = std::time::Instant::now();
     relay.cut();
     let told = |now: &_| left(now, "ping timeout") == count as u64;
@@ -42,7 +45,7 @@ async fn connections_of_which_nothing_arrives_are_found_by_the_heartbeat() {
     let time = cut.elapsed();
     assert!(idle.iter().all(|client| !client.is_finished()), "nobody was told");
     let text = format!(
-        "{count} connections cut without a word, heartbeat 500 + 500 ms: all ended by ping timeout after {:.1} s, files and counters as before after {:.1} s",
+        "{count} connections cut without a word, heartbeat {heartbeat} + {heartbeat} ms: all ended by ping timeout after {:.1} s, files and counters as before after {:.1} s",
         noticed.as_secs_f64(),
         time.as_secs_f64()
     );

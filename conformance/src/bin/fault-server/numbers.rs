@@ -9,6 +9,8 @@ use serde_json::{Value as Json, json};
 use sockeye::{DisconnectReason, Server};
 use tokio::runtime::Handle;
 
+use crate::memory;
+
 #[derive(Default)]
 pub(crate) struct Numbers {
     /// Handlers of `slow` that were called.
@@ -60,6 +62,7 @@ impl Numbers {
             "packets received": engine.packets_received,
             "running": metrics.handlers.running,
             "begun": self.begun.load(Ordering::Relaxed),
+            "allocated": memory::allocated(),
             "panics": self.panics.load(Ordering::Relaxed),
             "reasons": *self.reasons.lock(),
         })
