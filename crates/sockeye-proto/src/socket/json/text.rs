@@ -16,7 +16,7 @@ mod number;
 #[cfg(test)]
 mod tests;
 
-use access::{Entries, Items, Variant};
+use access::{Parts, Variant};
 
 /// Why something was not decoded: which `serde_json` knows.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl<'de> Text<'de> {
     #[inline(always)]
     fn visit_list<V: Visitor<'de>>(&mut self, visitor: V) -> Decoded<V::Value> {
         self.step(b'[')?;
-        let value = visitor.visit_seq(Items::new(self))?;
+        let value = visitor.visit_seq(Parts::new(self))?;
         // A visitor may have left some, which is an error.
         self.step(b']')?;
         Ok(value)
@@ -154,7 +154,7 @@ impl<'de> Text<'de> {
     #[inline(always)]
     fn visit_object<V: Visitor<'de>>(&mut self, visitor: V) -> Decoded<V::Value> {
         self.step(b'{')?;
-        let value = visitor.visit_map(Entries::new(self))?;
+        let value = visitor.visit_map(Parts::new(self))?;
         self.step(b'}')?;
         Ok(value)
     }

@@ -11,58 +11,51 @@ use serde::forward_to_deserialize_any;
 
 use super::{Decoded, Text, Unfit, unfit};
 
-/// The items of a list, up to its bracket.
-pub(super) struct Items<'a, 'de> {
+/// What stands between the brackets of a list or an object, part by part.
+pub(super) struct Parts<'a, 'de> {
     text: &'a mut Text<'de>,
     is_first: bool,
 }
 
-impl<'a, 'de> Items<'a, 'de> {
+impl<'a, 'de> Parts<'a, 'de> {
     pub(super) const fn new(text: &'a mut Text<'de>) -> Self {
         Self { text, is_first: true }
     }
+
+    /// Steps over the comma before the next part. `false` before the bracket.
+    #[inline(always)]
+    fn has_next(&mut self, bracket: u8) -> Decoded<bool> {
+        if self.text.next() == Some(bracket) {
+            return Ok(false);
+        }
+        if !self.is_first {
+            self.text.step(b',')?;
+        }
+        self.is_first = false;
+        Ok(true)
+    }
 }
 
-impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+impl<'de> SeqAccess<'de> for Parts<'_, 'de> {
     type Error = Unfit;
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Decoded<Option<S::Value>> {
-        if self.text.next() == Some(b']') {
+        if !self.has_next(b']')? {
             return Ok(None);
         }
-        if !self.is_first {
-            self.text.step(b',')?;
-        }
-        self.is_first = false;
         seed.deserialize(&mut *self.text).map(Some)
     }
 }
 
-/// The entries of an object, up to its bracket.
-pub(super) struct Entries<'a, 'de> {
-    text: &'a mut Text<'de>,
-    is_first: bool,
-}
-
-impl<'a, 'de> Entries<'a, 'de> {
-    pub(super) const fn new(text: &'a mut Text<'de>) -> Self {
-        Self { text, is_first: true }
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries<'_, 'de> {
+impl<'de> MapAccess<'de> for Parts<'_, 'de> {
     type Error = Unfit;
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Decoded<Option<S::Value>> {
-        if self.text.next() == Some(b'}') {
+        if !self.has_next(b'}')? {
             return Ok(None);
         }
-        if !self.is_first {
-            self.text.step(b',')?;
-        }
-        self.is_first = false;
         let key = seed.deserialize(Key(self.text.string()?))?;
         self.text.step(b':')?;
         Ok(Some(key))
