@@ -40,6 +40,15 @@ pub(super) enum Writer {
     Shut,
 }
 
+/// What a write that cannot go on is called by who does not wait for it; the task is woken when it
+/// can.
+pub(super) fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
 impl Reader {
     pub(super) fn poll_read(
         &mut self,

@@ -110,3 +110,29 @@ impl AsyncWrite for Patient {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_head_of_a_101_is_held_back_and_no_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut patient = Patient::new(stream, Duration::from_secs(1));
+        patient.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        patient.write_all(b"HTTP/1.1 101 Switching").await.unwrap();
+        patient.write_all(b" Protocols\r\n\r\n").await.unwrap();
+        patient.flush().await.unwrap();
+        let (stream, head) = patient.into_parts();
+        assert_eq!(head, b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        drop(stream);
+        let mut seen = String::new();
+        peer.read_to_string(&mut seen).await.unwrap();
+        assert_eq!(seen, "HTTP/1.1 200 OK\r\n\r\n");
+    }
+}

@@ -2,10 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
+
+use super::io::at_once;
 
 /// Takes writes from any thread, as long as the kernel does.
 #[derive(Debug)]
@@ -36,10 +38,7 @@ impl TcpWriter {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
-        self.write(slices, |half, slices| match Pin::new(half).poll_write_vectored(cx, slices) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        })
+        self.write(slices, |half, slices| at_once(Pin::new(half).poll_write_vectored(cx, slices)))
     }
 
     /// Writes the 101 alone, where the peer waits for it before anything is said.

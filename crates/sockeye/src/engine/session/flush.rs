@@ -10,7 +10,7 @@ use sockeye_proto::engine::{Input, Link as LinkName};
 
 use super::answers::count_written;
 use super::{Link, Session, State};
-use crate::engine::io::{Stream, Writer};
+use crate::engine::io::{Stream, Writer, at_once};
 use crate::engine::outbox::Outbox;
 
 impl Session {
@@ -157,11 +157,4 @@ fn write_foreign(
 ) -> io::Result<()> {
     outbox.write_with(|slices| at_once(Pin::new(&mut *stream).poll_write_vectored(cx, slices)))?;
     at_once(Pin::new(stream).poll_flush(cx))
-}
-
-fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-    }
 }
