@@ -77,7 +77,7 @@ impl<'a> Query<'a> {
             base64: false,
             jsonp: None,
         };
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (key, value) in query.split('&').filter_map(pair) {
             match &*key {
                 "transport" => parsed.transport = Some(value),
                 "sid" => parsed.sid = Some(value),
@@ -100,6 +100,15 @@ impl<'a> Query<'a> {
             _ => None,
         }
     }
+}
+
+/// The key and the value of one part of a query. That mostly nothing is escaped saves most of the work.
+fn pair(part: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    if part.contains(['%', '+']) {
+        return form_urlencoded::parse(part.as_bytes()).next();
+    }
+    let (key, value) = part.split_once('=').unwrap_or((part, ""));
+    (!part.is_empty()).then_some((key.into(), value.into()))
 }
 
 /// Why a request is refused: the numeric code, the message and the status of Engine.IO
