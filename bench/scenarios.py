@@ -219,11 +219,11 @@ SIZES = {
     ),
     "quick": dict(
         s=1.0, sj=3.0, w=0.8, n=800, m=400, r=3, settle=300, p=5000, h=6, mb=16, mb1k=4, c=1000,
-        b=5, k=8000, l=2000, quiet=2000, rounds=2,
+        b=5, k=8000, l=9000, quiet=2000, rounds=2,
     ),
     "full": dict(
         s=2.5, sj=8.0, w=1.2, n=2000, m=1000, r=5, settle=1000, p=5000, h=10, mb=64, mb1k=16,
-        c=1000, b=10, k=8000, l=5000, quiet=4000, rounds=3,
+        c=1000, b=10, k=8000, l=9000, quiet=4000, rounds=3,
     ),
 }  # fmt: skip
 # Seconds that a run takes, about, for the estimate at the start.

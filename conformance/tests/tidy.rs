@@ -100,6 +100,8 @@ const PROTO_DEPENDENCIES: &[&str] = &[
     "base64",
     "bytes",
     "form_urlencoded",
+    "http",
+    "httparse",
     "itoa",
     "serde",
     "serde_json",
@@ -124,6 +126,7 @@ fn the_protocol_crate_depends_on_nothing_that_does_io() {
 /// Files that may ask the wall clock, which somebody may set: none decides anything by it.
 const WALL_CLOCK: &[(&str, &str)] = &[
     ("crates/sockeye/src/engine/clock.rs", "a hint to clients that the machine slept"),
+    ("crates/sockeye/src/engine/http/date.rs", "the date of responses"),
     ("crates/sockeye/src/engine/handshake.rs", "when a handshake came, for the program"),
     ("crates/sockeye/src/engine/client/query.rs", "a time stamp that no two requests share"),
 ];

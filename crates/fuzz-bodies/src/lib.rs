@@ -15,6 +15,7 @@ mod engine_packet;
 mod engine_payload;
 mod extensions;
 mod history;
+mod http_requests;
 mod jsonp;
 mod message_pack;
 mod opening;
@@ -33,6 +34,7 @@ pub use engine_packet::engine_packet;
 pub use engine_payload::engine_payload;
 pub use extensions::extensions;
 pub use history::history;
+pub use http_requests::http_requests;
 pub use jsonp::jsonp;
 pub use message_pack::message_pack;
 pub use opening::opening;
@@ -48,7 +50,7 @@ pub use websocket_frames::websocket_frames;
 pub type Body = fn(&[u8]);
 
 /// Every target, under the name of its fuzz target and corpus.
-pub const TARGETS: [(&str, Body); 17] = [
+pub const TARGETS: [(&str, Body); 18] = [
     ("client_namespace", client_namespace),
     ("client_session", client_session),
     ("connection", connection),
@@ -56,6 +58,7 @@ pub const TARGETS: [(&str, Body); 17] = [
     ("engine_payload", engine_payload),
     ("extensions", extensions),
     ("history", history),
+    ("http_requests", http_requests),
     ("jsonp", jsonp),
     ("message_pack", message_pack),
     ("opening", opening),

@@ -7,6 +7,7 @@
 //!
 //! Bottom to top, each knowing only those below it:
 //!
+//! * [`http`]: requests to a server, and heads of its responses;
 //! * [`websocket`]: frames and messages of both roles, and the opening handshake;
 //! * [`engine`]: packets, payloads, the handshake and the state machines of one connection over any
 //!   transport: [`engine::Session`] in a server, [`engine::ClientSession`] in a client;
@@ -15,6 +16,7 @@
 //!   [`socket::Reconnection`].
 
 pub mod engine;
+pub mod http;
 mod moment;
 pub mod socket;
 pub mod websocket;

@@ -60,6 +60,15 @@ impl<B> From<Bytes> for ResponseBody<B> {
 }
 
 impl ResponseBody<Never> {
+    /// All of it.
+    #[cfg(feature = "server")]
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Kind::Own(data) => data.unwrap_or_default(),
+            Kind::Other(never) => match *never {},
+        }
+    }
+
     /// The same body as that of a service around another one.
     pub(crate) fn widen<B>(self) -> ResponseBody<B> {
         match self.0 {

@@ -70,17 +70,18 @@ impl HttpCompression {
         self
     }
 
-    /// The body in fewer bytes, and in which coding; `None` if it stays as it is.
-    pub(super) async fn compress(
-        self,
-        request: &HeaderMap,
-        body: &Bytes,
-    ) -> Option<(Coding, Vec<u8>)> {
-        if body.len() < self.threshold {
-            return None;
-        }
-        let ours = [Coding::Gzip, Coding::Deflate, Coding::Brotli];
-        let coding = Coding::negotiate(request, &ours)?;
+    /// In which coding a client takes answers; `None` if it would have them as they are.
+    pub(super) fn coding(request: &HeaderMap) -> Option<Coding> {
+        Coding::negotiate(request, &[Coding::Gzip, Coding::Deflate, Coding::Brotli])
+    }
+
+    /// Whether a body is long enough to be compressed.
+    pub(super) const fn is_worth(self, body: &Bytes) -> bool {
+        body.len() >= self.threshold
+    }
+
+    /// The body in fewer bytes; `None` if it stays as it is.
+    pub(super) async fn compress(self, coding: Coding, body: &Bytes) -> Option<Vec<u8>> {
         let compressed = if body.len() <= AT_ONCE {
             at_once(coding, self.level, body)
         } else {
@@ -90,7 +91,7 @@ impl HttpCompression {
             tokio::task::spawn_blocking(elsewhere).await.ok()?
         };
         // What does not get shorter stays as it is.
-        Some((coding, compressed.filter(|compressed| compressed.len() < body.len())?))
+        compressed.filter(|compressed| compressed.len() < body.len())
     }
 }
 

@@ -27,6 +27,8 @@ mod driver;
 mod fan_out;
 mod handshake;
 mod hooks;
+#[cfg(feature = "server")]
+mod http;
 mod id;
 mod initial_packet;
 mod io;
@@ -34,7 +36,6 @@ mod metrics;
 mod new_id;
 mod options;
 mod outbox;
-mod patient;
 mod places;
 mod polling;
 mod refusal;
@@ -82,11 +83,11 @@ pub(crate) use counters::Counters;
 #[cfg(feature = "server")]
 pub(crate) use deflate::PacketFrames;
 #[cfg(feature = "server")]
+pub(crate) use http::HttpConnection;
+#[cfg(feature = "server")]
 pub(crate) use id::Id;
 #[cfg(feature = "server")]
 pub(crate) use outbox::Outbox;
-#[cfg(feature = "server")]
-pub(crate) use patient::Patient;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use scratch::with_encode_scratch;
 #[cfg(feature = "server")]

@@ -8,14 +8,16 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, USER_AGENT};
-use http::{HeaderValue, Response, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, request};
 use http_body::Body;
 use sockeye_proto::engine::Input;
 use tokio::sync::oneshot;
 
 use super::bodies::BodyShare;
 use super::body::ResponseBody;
+use super::coding::Coding;
 use super::compression::HttpCompression;
+use super::options::EngineOptions;
 use super::refusal::{ConnectionErrorContext, Refusal};
 use super::service::{empty, success};
 use super::session::{PollAnswered, Post, PostDone, Session};
@@ -24,11 +26,24 @@ use crate::limited::limited;
 /// The content type of binary payloads.
 const OCTET_STREAM: &str = "application/octet-stream";
 
+/// What a client can take as the answer to a poll.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnswerForm {
+    compression: Option<(HttpCompression, Coding)>,
+    /// It is an old Internet Explorer, which looks for scripts in answers (E-045).
+    protect: bool,
+}
+
+impl AnswerForm {
+    pub(super) fn of(options: &EngineOptions, request: &HeaderMap) -> Self {
+        let coding = |compression| Some((compression, HttpCompression::coding(request)?));
+        let compression = options.http_compression.and_then(coding);
+        Self { compression, protect: must_protect(request) }
+    }
+}
+
 /// Waits until there is something to send.
-pub(super) async fn poll(
-    session: &Arc<Session>,
-    request: &request::Parts,
-) -> Response<ResponseBody> {
+pub(super) async fn poll(session: &Arc<Session>, form: AnswerForm) -> Response<ResponseBody> {
     let (reply, answered) = oneshot::channel();
     let refused = {
         let mut state = session.lock();
@@ -45,7 +60,8 @@ pub(super) async fn poll(
     }
     let guard = Guard { session, given_up: Some(Input::PollAborted) };
     let response = match answered.await {
-        Ok(answered) => answer(session.shared().options.http_compression, request, answered).await,
+        // It is brief; while the client waits, there is no room for it.
+        Ok(answered) => Box::pin(answer(form, answered)).await,
         Err(_) => empty(StatusCode::BAD_REQUEST),
     };
     guard.defuse();
@@ -96,7 +112,9 @@ where
     // Also a body that ended the session is answered with `ok` (E-058, E-060).
     let _ = handled.await;
     let mut response = success("text/html", "ok");
-    protect(request, &mut response);
+    if must_protect(&request.headers) {
+        protect(&mut response);
+    }
     Ok(response)
 }
 
@@ -124,15 +142,16 @@ fn forget_body(session: &Arc<Session>) {
 
 /// The answer to a GET.
 pub(super) async fn answer(
-    compression: Option<HttpCompression>,
-    request: &request::Parts,
+    form: AnswerForm,
     PollAnswered { body, compressible }: PollAnswered,
 ) -> Response<ResponseBody> {
     let content_type = if body.binary { OCTET_STREAM } else { "text/plain; charset=UTF-8" };
     let whole = Bytes::from(body.bytes);
-    let compressed = match compression.filter(|_| compressible) {
-        Some(compression) => compression.compress(&request.headers, &whole).await,
-        None => None,
+    let compressed = match form.compression {
+        Some((compression, coding)) if compressible && compression.is_worth(&whole) => {
+            Box::pin(compression.compress(coding, &whole)).await.map(|shorter| (coding, shorter))
+        }
+        _ => None,
     };
     let mut response = match compressed {
         Some((coding, shorter)) => {
@@ -142,17 +161,21 @@ pub(super) async fn answer(
         }
         None => success(content_type, whole),
     };
-    protect(request, &mut response);
+    if form.protect {
+        protect(&mut response);
+    }
     response
 }
 
 /// Old Internet Explorers looked for scripts in these answers (E-045).
-fn protect(request: &request::Parts, response: &mut Response<ResponseBody>) {
-    let agent = request.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    if agent.is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/")) {
-        let name = HeaderName::from_static("x-xss-protection");
-        response.headers_mut().insert(name, HeaderValue::from_static("0"));
-    }
+fn must_protect(request: &HeaderMap) -> bool {
+    let agent = request.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    agent.is_some_and(|agent| agent.contains(";MSIE") || agent.contains("Trident/"))
+}
+
+fn protect(response: &mut Response<ResponseBody>) {
+    let name = HeaderName::from_static("x-xss-protection");
+    response.headers_mut().insert(name, HeaderValue::from_static("0"));
 }
 
 fn is_octet_stream(request: &request::Parts) -> bool {

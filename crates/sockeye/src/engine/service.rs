@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::application::Connector;
 use super::body::ResponseBody;
 use super::handshake::Handshake;
-use super::polling;
+use super::polling::{self, AnswerForm};
 use super::refusal::{ConnectionError, ConnectionErrorContext, Refusal};
 use super::server::{Engine, Opening};
 use super::session::{PollAnswered, Session};
@@ -32,8 +32,8 @@ pub struct EngineService<C> {
 
 /// Who a request is for.
 enum Target {
-    /// It opens a session.
-    New,
+    /// It opens a session in this dialect.
+    New(Dialect),
     /// It belongs to this one.
     Existing(Arc<Session>),
 }
@@ -67,32 +67,57 @@ impl<C: Connector> EngineService<C> {
     ///
     /// Cancel safety: dropping the future is what hyper does when the client gives up; it ends
     /// the session of a poll or post, as it does in the reference (E-061).
-    pub async fn respond<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    pub fn respond<B>(
+        &self,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send
     where
         B: Body<Data = Bytes> + Send,
         B::Error: fmt::Display,
     {
-        let (mut request, body) = request.into_parts();
+        let (request, body) = request.into_parts();
+        self.clone().respond_to(Box::new(request), body)
+    }
+
+    /// The same. What is passed on lies in a box of its own; and a poll, which waits for long, is not
+    /// waited for with what its answer does not need.
+    pub(crate) async fn respond_to<B>(
+        self,
+        mut request: Box<request::Parts>,
+        body: B,
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send,
+        B::Error: fmt::Display,
+    {
         if let Some(cors) = &self.engine.options().cors
             && request.method == Method::OPTIONS
         {
             return cors.preflight(&request);
         }
-        let uri = request.uri.clone();
-        let query = Query::parse(uri.query().unwrap_or_default());
         let upgrade = is_upgrade(&request.headers);
-        match self.route(&mut request, &query, upgrade, body).await {
-            Ok(mut response) => {
-                self.apply_cors(&request, &mut response);
-                self.call_hooks(&request, &query, &mut response);
-                response
-            }
-            Err(refusal) => {
-                self.report(&request, &refusal);
-                let mut response = refusal.into_answer(upgrade);
-                self.apply_cors(&request, &mut response);
-                response
-            }
+        let target = self.verify(&request, upgrade);
+        if let Ok(Target::Existing(session)) = &target
+            && request.method == Method::GET
+            && !upgrade
+        {
+            let form = AnswerForm::of(self.engine.options(), &request.headers);
+            let request = self.looks_at_requests_again().then_some(request);
+            let response = polling::poll(session, form).await;
+            return match request {
+                Some(request) => self.complete(&request, false, response),
+                None => response,
+            };
+        }
+        let is_first = matches!(target, Ok(Target::New(_)));
+        let response = match target {
+            // What waits for less long may be larger.
+            Ok(target) => Box::pin(self.route(&mut request, target, upgrade, body)).await,
+            Err(context) => Err(context.into()),
+        };
+        match response {
+            Ok(response) => self.complete(&request, is_first, response),
+            Err(refusal) => self.refuse(&request, refusal, upgrade),
         }
     }
 
@@ -110,7 +135,7 @@ impl<C: Connector> EngineService<C> {
     async fn route<B>(
         &self,
         request: &mut request::Parts,
-        query: &Query<'_>,
+        target: Target,
         upgrade: bool,
         body: B,
     ) -> Result<Response<ResponseBody>, Refusal>
@@ -118,16 +143,15 @@ impl<C: Connector> EngineService<C> {
         B: Body<Data = Bytes> + Send,
         B::Error: fmt::Display,
     {
-        match self.verify(request, query, upgrade)? {
-            Target::New => self.open(request, query, upgrade).await,
+        match target {
+            Target::New(dialect) => self.open(request, dialect, upgrade).await,
             Target::Existing(session) if upgrade => {
                 Ok(UpgradeOffer::of(request, self.engine.options())?.join(request, session))
             }
-            Target::Existing(session) => match request.method {
-                Method::GET => Ok(polling::poll(&session, request).await),
-                Method::POST => polling::post(&session, request, body).await,
-                _ => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
-            },
+            Target::Existing(session) if request.method == Method::POST => {
+                polling::post(&session, request, body).await
+            }
+            Target::Existing(_) => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
         }
     }
 
@@ -135,14 +159,14 @@ impl<C: Connector> EngineService<C> {
     fn verify(
         &self,
         request: &request::Parts,
-        query: &Query<'_>,
         upgrade: bool,
     ) -> Result<Target, ConnectionErrorContext> {
         let options = self.engine.options();
+        let query = Query::parse(request.uri.query().unwrap_or_default());
         let transport = match query.transport_name() {
             Some(TransportName::Polling) if options.polling => TransportName::Polling,
             Some(TransportName::WebSocket) if options.websocket => TransportName::WebSocket,
-            _ => return Err(transport_unknown(query)),
+            _ => return Err(transport_unknown(&query)),
         };
         if upgrade && transport != TransportName::WebSocket {
             return Err(transport_handshake("an upgrade to polling"));
@@ -155,7 +179,7 @@ impl<C: Connector> EngineService<C> {
             if state.is_released() {
                 return Err(unknown());
             }
-            admit(&state.machine, query, transport, upgrade)?;
+            admit(&state.machine, &query, transport, upgrade)?;
             drop(state);
             return Ok(Target::Existing(session));
         }
@@ -168,14 +192,14 @@ impl<C: Connector> EngineService<C> {
         if (transport == TransportName::WebSocket) != upgrade {
             return Err(transport_handshake("a WebSocket without an upgrade"));
         }
-        Ok(Target::New)
+        Ok(Target::New(Dialect::of(&query)))
     }
 
     /// The rest of the checks, and then the session.
     async fn open(
         &self,
         request: &mut request::Parts,
-        query: &Query<'_>,
+        dialect: Dialect,
         upgrade: bool,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let options = self.engine.options();
@@ -184,13 +208,13 @@ impl<C: Connector> EngineService<C> {
         if let Some(allow) = &options.allow_request {
             allow.ask(&handshake).await?;
         }
-        if query.revision == Revision::Three && !options.allow_eio3 {
-            return Err(ConnectionErrorContext::Protocol(query.revision).into());
+        if dialect.revision() == Revision::Three && !options.allow_eio3 {
+            return Err(ConnectionErrorContext::Protocol(dialect.revision()).into());
         }
         let offer =
             if upgrade { Some(UpgradeOffer::of(request, self.engine.options())?) } else { None };
         let id = self.engine.new_id(&handshake).await?;
-        let opening = Opening { handshake, place, id, dialect: Dialect::of(query) };
+        let opening = Opening { handshake, place, id, dialect };
         if let Some(offer) = offer {
             return Ok(offer.open(request, &self.engine, opening));
         }
@@ -198,36 +222,64 @@ impl<C: Connector> EngineService<C> {
         let cookie = cookie.and_then(|cookie| cookie.header(opening.id.id().as_str()));
         let body = self.engine.open_polling(opening);
         let answered = PollAnswered { body, compressible: true };
-        let mut response = polling::answer(options.http_compression, request, answered).await;
+        let form = AnswerForm::of(options, &request.headers);
+        let mut response = polling::answer(form, answered).await;
         if let Some(cookie) = cookie {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(response)
     }
 
+    /// Whether the answer to a request depends on that in ways that only the program knows.
+    fn looks_at_requests_again(&self) -> bool {
+        let options = self.engine.options();
+        options.cors.is_some() || options.headers.is_some()
+    }
+
+    /// Adds what is in every answer, and what the program wants there.
+    fn complete(
+        &self,
+        request: &request::Parts,
+        is_first: bool,
+        mut response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
+        self.apply_cors(request, &mut response);
+        self.call_hooks(request, is_first, &mut response);
+        response
+    }
+
     /// The hooks see responses of sessions, and these alone have such a status.
     fn call_hooks(
         &self,
         request: &request::Parts,
-        query: &Query<'_>,
+        is_first: bool,
         response: &mut Response<ResponseBody>,
     ) {
         let options = self.engine.options();
         if !matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
             return;
         }
-        let initial = options.initial_headers.as_ref().filter(|_| query.sid.is_none());
+        let initial = options.initial_headers.as_ref().filter(|_| is_first);
         for hook in initial.into_iter().chain(&options.headers) {
             hook.call(response.headers_mut(), request);
         }
     }
 
-    fn report(&self, request: &request::Parts, refusal: &Refusal) {
+    /// Tells who wants to know, and the client.
+    fn refuse(
+        &self,
+        request: &request::Parts,
+        refusal: Refusal,
+        upgrade: bool,
+    ) -> Response<ResponseBody> {
         self.engine.count_refusal(&refusal.context);
         tracing::debug!(reason = %Brief(&refusal.context), "request refused");
         if let Some(hook) = &self.engine.options().connection_error {
             hook.call(&ConnectionError::new(request, &refusal.context));
         }
+        let mut response = refusal.into_answer(upgrade);
+        self.apply_cors(request, &mut response);
+        response
     }
 }
 

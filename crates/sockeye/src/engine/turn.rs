@@ -11,12 +11,12 @@ use tokio::task::yield_now;
 
 /// What is done in one turn: so many messages, or so many KiB, or a mixture. At a microsecond each
 /// it is half a millisecond.
-const WORK: usize = 512;
+const WORK: u32 = 512;
 
 /// What is left of a turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    left: usize,
+    left: u32,
 }
 
 impl Turn {
@@ -26,7 +26,8 @@ impl Turn {
 
     /// One message, or packet, was worked through, of so many bytes.
     pub(super) const fn spend(&mut self, bytes: usize) {
-        self.left = self.left.saturating_sub(1 + bytes / 1024);
+        // What one read brings is far less than four gigabytes.
+        self.left = self.left.saturating_sub(1 + (bytes / 1024) as u32);
     }
 
     pub(super) const fn is_over(self) -> bool {

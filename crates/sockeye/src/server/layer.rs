@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::client_files::ClientFiles;
 use super::server::Server;
 use crate::engine::{EngineService, ResponseBody};
 
@@ -54,29 +55,46 @@ impl<S> SocketIoService<S> {
 }
 
 /// The answer to a request under the server's path.
-async fn respond<B>(
-    server: Server,
-    engine: EngineService<super::server::SocketIo>,
+fn respond<B>(
+    server: &Server,
+    engine: &EngineService<super::server::SocketIo>,
     request: Request<B>,
-) -> Response<ResponseBody>
+) -> AnswerFuture
 where
-    B: Body<Data = Bytes> + Send,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: fmt::Display,
 {
-    let is_file_request = matches!(*request.method(), Method::GET | Method::HEAD);
-    if let Some(files) = server.client_files().filter(|_| is_file_request) {
-        let (parts, body) = request.into_parts();
-        let own = server.path().trim_end_matches('/');
-        let rest = parts.uri.path().strip_prefix(own).and_then(|rest| rest.strip_prefix('/'));
-        if let Some(mut response) = files.respond(&parts, rest.unwrap_or_default()).await {
-            engine.apply_cors(&parts, &mut response);
+    let (request, body) = request.into_parts();
+    let request = Box::new(request);
+    let engine = engine.clone();
+    if file_request(server, &request).is_none() {
+        return Box::pin(engine.respond_to(request, body));
+    }
+    let server = server.clone();
+    Box::pin(async move {
+        if let Some((files, name)) = file_request(&server, &request)
+            && let Some(mut response) = files.respond(&request, name).await
+        {
+            engine.apply_cors(&request, &mut response);
             return response;
         }
-        return engine.respond(Request::from_parts(parts, body)).await;
-    }
-    engine.respond(request).await
+        engine.respond_to(request, body).await
+    })
 }
 
+/// The files of the browser bundle and a name, if a request may be for one of them.
+fn file_request<'a>(
+    server: &'a Server,
+    request: &'a request::Parts,
+) -> Option<(&'a ClientFiles, &'a str)> {
+    let files = server.client_files()?;
+    let own = server.path().trim_end_matches('/');
+    let name = request.uri.path().strip_prefix(own)?.strip_prefix('/')?;
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    (reads && !name.is_empty()).then_some((files, name))
+}
+
+type AnswerFuture = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 type ResponseFuture<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
 
 impl<S, B, R> Service<Request<B>> for SocketIoService<S>
@@ -100,9 +118,29 @@ where
             let response = self.inner.call(request);
             return Box::pin(async move { Ok(response.await?.map(ResponseBody::other)) });
         }
-        let (server, engine) = (self.server.clone(), self.engine.clone());
-        Box::pin(async move { Ok(respond(server, engine, request).await.map(ResponseBody::widen)) })
+        let response = respond(&self.server, &self.engine, request);
+        Box::pin(async move { Ok(response.await.map(ResponseBody::widen)) })
     }
+}
+
+impl SocketIoService<NotFound> {
+    /// What a server that stands alone says to a request.
+    pub(super) fn answer<B>(&self, request: Request<B>) -> AnswerFuture
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: fmt::Display,
+    {
+        if !self.handles(request.uri().path()) {
+            return Box::pin(std::future::ready(not_found()));
+        }
+        respond(&self.server, &self.engine, request)
+    }
+}
+
+fn not_found() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// Answers 404 to everything: the service below a server that stands alone.
@@ -120,8 +158,6 @@ impl<B> Service<Request<B>> for NotFound {
     }
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
-        let mut response = Response::new(ResponseBody::empty());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        std::future::ready(Ok(response))
+        std::future::ready(Ok(not_found()))
     }
 }

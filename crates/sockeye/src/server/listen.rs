@@ -1,25 +1,18 @@
-use std::convert::Infallible;
 use std::io;
 use std::panic::resume_unwind;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::JoinSet;
-use tower_service::Service;
 
+use super::layer::{NotFound, SocketIoService};
 use super::server::Server;
-use crate::engine::{Patient, RemoteAddress};
+use crate::engine::{HttpConnection, RemoteAddress};
 use crate::limited::limited;
 
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes that the head of a request may have, and that are read ahead: what Node.js allows.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// How long to wait after the system could not give another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,11 +52,14 @@ impl Server {
     }
 
     async fn accept(self, listener: TcpListener) {
+        let service = Arc::new(self.service());
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, address)) => self.serve_stream(stream, RemoteAddress(address)),
+                    Ok((stream, address)) => {
+                        self.serve_stream(&service, stream, RemoteAddress(address));
+                    }
                     Err(error) => {
                         limited!(warn, %error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -74,27 +70,15 @@ impl Server {
         }
     }
 
-    fn serve_stream(&self, stream: TcpStream, address: RemoteAddress) {
-        // Without the option it is only slower.
-        let _ = stream.set_nodelay(true);
-        let service = self.service();
-        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(address);
-            let response = service.clone().call(request);
-            async move { response.await.map_err(|never: Infallible| never) }
-        });
-        let stream = Patient::new(stream, self.write_timeout());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "HTTP connection ended");
-            }
-        });
+    fn serve_stream(
+        &self,
+        service: &Arc<SocketIoService<NotFound>>,
+        stream: TcpStream,
+        address: RemoteAddress,
+    ) {
+        let connection = HttpConnection::new(stream, address, self.write_timeout());
+        let service = Arc::clone(service);
+        tokio::spawn(connection.serve(move |request| service.answer(request)));
     }
 }
 

@@ -150,7 +150,7 @@ impl<A: Application> Driver<A> {
         let websocket = self.websocket.as_ref();
         let unwanted =
             websocket.is_some_and(|websocket| !state.reads(websocket.link, websocket.serial));
-        let last_words = unwanted.then(|| std::mem::take(&mut state.last_words));
+        let last_words = unwanted.then(|| state.last_words.take());
         let serial = state.candidates;
         drop(state);
         if let Some(last_words) = last_words {
@@ -174,7 +174,7 @@ impl<A: Application> Driver<A> {
     }
 
     /// Has a WebSocket say its last words, and reads it no more.
-    fn let_go(&mut self, last_words: Outbox) {
+    fn let_go(&mut self, last_words: Option<Box<Outbox>>) {
         if let Some(websocket) = self.websocket.take() {
             tokio::spawn(linger(websocket.reader, last_words));
         }
@@ -333,7 +333,7 @@ impl<A: Application> Driver<A> {
         }
         let mut state = session.lock();
         let end = state.take_end();
-        let last_words = state.is_released().then(|| std::mem::take(&mut state.last_words));
+        let last_words = state.is_released().then(|| state.last_words.take());
         drop(state);
         if let Some((reason, detail)) = end {
             let _cork = Cork::of_driver(session);

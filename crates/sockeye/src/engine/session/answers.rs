@@ -192,7 +192,7 @@ impl Session {
         let queued = std::mem::take(&mut state.outbox);
         let link = std::mem::replace(&mut state.link, Link::Gone);
         match link {
-            Link::WebSocket(Writer::Driver) => state.last_words = queued,
+            Link::WebSocket(Writer::Driver) => state.last_words = Some(Box::new(queued)),
             Link::WebSocket(Writer::Tcp(writer)) => writer.forget(),
             Link::WebSocket(Writer::Shut) | Link::Polling(_) | Link::Gone => {}
         }
@@ -209,10 +209,10 @@ impl Session {
 
 impl Candidate {
     /// What the driver has to write when it lets go of the candidate.
-    pub(super) fn last_words(self) -> Outbox {
+    pub(super) fn last_words(self) -> Option<Box<Outbox>> {
         match self.writer {
-            Writer::Driver => self.outbox,
-            Writer::Tcp(_) | Writer::Shut => Outbox::new(),
+            Writer::Driver => Some(Box::new(self.outbox)),
+            Writer::Tcp(_) | Writer::Shut => None,
         }
     }
 

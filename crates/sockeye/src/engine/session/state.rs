@@ -42,7 +42,7 @@ pub(in crate::engine) struct State {
     /// Something was written since the driver paused.
     pub(super) progress: bool,
     /// What a stream that only the driver can write to is still to be sent when it is let go.
-    pub(in crate::engine) last_words: Outbox,
+    pub(in crate::engine) last_words: Option<Box<Outbox>>,
     /// Counts candidates, so that one is never taken for another.
     pub(in crate::engine) candidates: u32,
     /// The answer to the last ping that came while the kernel took nothing.
@@ -98,7 +98,7 @@ impl State {
             busy: false,
             drained: None,
             progress: false,
-            last_words: Outbox::new(),
+            last_words: None,
             candidates: 0,
             pong: None,
             closing: false,
