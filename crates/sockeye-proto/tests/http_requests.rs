@@ -179,6 +179,7 @@ fn e_14_a_head_has_a_limit() {
     let lines: String = (0..=MAX_HEADERS).map(|number| format!("X{number}: 1\r\n")).collect();
     assert_eq!(head_of(&post(&lines, "")).unwrap_err(), HeadError::TooManyHeaders);
     assert_eq!(HeadError::TooManyHeaders.status().as_u16(), 431);
+    assert_eq!(HeadError::TransferCoding.status().as_u16(), 501);
 }
 
 #[test]
@@ -230,6 +231,12 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     pairs.iter().map(pair).collect()
 }
 
+/// One without a body, to a GET.
+fn response(status: StatusCode, headers: &HeaderMap) -> ResponseHead<'_> {
+    let (method, persistence) = (&Method::GET, Persistence::Implied);
+    ResponseHead { status, headers, body: 0, method, persistence, date: DATE }
+}
+
 const DATE: &str = "Sun, 29 Nov 2026 03:00:00 GMT";
 
 #[test]
@@ -240,14 +247,8 @@ fn a_response_says_how_long_it_is_and_what_becomes_of_the_connection() {
         ("connection", "close"),
         ("transfer-encoding", "chunked"),
     ]);
-    let head = ResponseHead {
-        status: StatusCode::OK,
-        headers: &headers,
-        body: 2,
-        method: &Method::GET,
-        persistence: Persistence::Announced,
-        date: DATE,
-    };
+    let persistence = Persistence::Announced;
+    let head = ResponseHead { body: 2, persistence, ..response(StatusCode::OK, &headers) };
     assert!(head.has_body());
     assert_eq!(
         written(head),
@@ -266,14 +267,7 @@ fn a_response_says_how_long_it_is_and_what_becomes_of_the_connection() {
 #[test]
 fn some_responses_have_no_body_and_no_length() {
     let headers = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
-    let head = ResponseHead {
-        status: StatusCode::SWITCHING_PROTOCOLS,
-        headers: &headers,
-        body: 0,
-        method: &Method::GET,
-        persistence: Persistence::Implied,
-        date: DATE,
-    };
+    let head = response(StatusCode::SWITCHING_PROTOCOLS, &headers);
     assert!(!head.has_body());
     assert_eq!(
         written(head),

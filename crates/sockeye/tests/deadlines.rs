@@ -206,7 +206,8 @@ async fn e_16_a_poll_whose_answer_is_not_read_ends_the_connection() {
 #[tokio::test(start_paused = true)]
 async fn e_16_the_head_of_a_request_has_ten_seconds() {
     let address = serve(&Server::new()).await;
-    for begun in ["", "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost:"] {
+    let half = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost:";
+    for (begun, answer) in [("", ""), (half, "HTTP/1.1 408 Request Timeout\r\n")] {
         let started = tokio::time::Instant::now();
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(begun.as_bytes()).await.unwrap();
@@ -214,6 +215,8 @@ async fn e_16_the_head_of_a_request_has_ten_seconds() {
         stream.read_to_end(&mut received).await.unwrap();
         let waited = started.elapsed();
         assert!((9..=11).contains(&waited.as_secs()), "{begun:?}: {waited:?}");
+        let received = String::from_utf8(received).unwrap();
+        assert!(received.starts_with(answer) && received.is_empty() == answer.is_empty());
     }
 }
 

@@ -103,7 +103,7 @@ impl RequestReader {
     /// The next part of the body of the request whose head was taken out last.
     ///
     /// # Errors
-    /// If its chunks are malformed. Nothing more may be asked of the reader.
+    /// If its chunks are malformed; then they stay so, and no head may be asked for.
     pub fn body(&mut self) -> Result<BodyPart, BodyError> {
         self.body.take(&mut self.buffer)
     }

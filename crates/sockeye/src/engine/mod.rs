@@ -91,6 +91,8 @@ pub(crate) use outbox::Outbox;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use scratch::with_encode_scratch;
 #[cfg(feature = "server")]
+pub(crate) use service::empty;
+#[cfg(feature = "server")]
 pub(crate) use session::Delivery;
 pub use sockeye_proto::Moment;
 pub use sockeye_proto::engine::{CloseDetail, CloseReason, Message, Revision, TransportName};

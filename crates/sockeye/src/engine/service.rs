@@ -230,7 +230,7 @@ impl<C: Connector> EngineService<C> {
         Ok(response)
     }
 
-    /// Whether the answer to a request depends on that in ways that only the program knows.
+    /// Whether the answer to a poll depends on more of its request than its form does.
     fn looks_at_requests_again(&self) -> bool {
         let options = self.engine.options();
         options.cors.is_some() || options.headers.is_some()
@@ -340,7 +340,8 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| has_token(value.as_bytes(), "websocket"))
 }
 
-pub(super) fn empty(status: StatusCode) -> Response<ResponseBody> {
+/// A response without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     response

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::client_files::ClientFiles;
 use super::server::Server;
-use crate::engine::{EngineService, ResponseBody};
+use crate::engine::{EngineService, ResponseBody, empty};
 
 /// Lays a [`Server`] over a service: made by [`Server::layer`].
 #[derive(Clone, Debug)]
@@ -131,16 +131,10 @@ impl SocketIoService<NotFound> {
         B::Error: fmt::Display,
     {
         if !self.handles(request.uri().path()) {
-            return Box::pin(std::future::ready(not_found()));
+            return Box::pin(std::future::ready(empty(StatusCode::NOT_FOUND)));
         }
         respond(&self.server, &self.engine, request)
     }
-}
-
-fn not_found() -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
 }
 
 /// Answers 404 to everything: the service below a server that stands alone.
@@ -158,6 +152,6 @@ impl<B> Service<Request<B>> for NotFound {
     }
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
-        std::future::ready(Ok(not_found()))
+        std::future::ready(Ok(empty(StatusCode::NOT_FOUND)))
     }
 }

@@ -29,3 +29,15 @@ pub(super) fn with_now<R>(use_it: impl FnOnce(&str) -> R) -> R {
         use_it(&written.text)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_has_the_time_of_now() {
+        let before = SystemTime::now() - Duration::from_secs(1);
+        let written = with_now(|date| httpdate::parse_http_date(date).unwrap());
+        assert!((before..=SystemTime::now()).contains(&written), "{written:?}");
+    }
+}

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use super::body::ResponseBody;
 use super::handshake::RemoteAddress;
 use super::io::{Ends, Upgrade, linger, of_tcp};
+use super::service::empty;
 use incoming::Incoming;
 pub(crate) use incoming::RequestBody;
 use outgoing::Outgoing;
@@ -171,8 +172,7 @@ impl HttpConnection {
         match end {
             End::Close => self.close().await,
             End::Refuse(status) => {
-                let mut response = Response::new(ResponseBody::empty());
-                *response.status_mut() = status;
+                let response = empty(status);
                 if self.outgoing.write(&Method::GET, Persistence::Close, response).is_ok() {
                     self.close().await;
                 }
@@ -234,9 +234,7 @@ mod tests {
         let served = connection.serve(move |request: Request<RequestBody>| {
             let upgrade = Upgrade::of(&mut request.into_parts().0);
             pen.send(upgrade.expect("it may be upgraded")).unwrap();
-            let mut response = Response::new(ResponseBody::empty());
-            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            std::future::ready(response)
+            std::future::ready(empty(StatusCode::SWITCHING_PROTOCOLS))
         });
         served.await;
         let ends = upgrades.recv().unwrap().finish().await.expect("the connection");
