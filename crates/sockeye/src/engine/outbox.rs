@@ -1,4 +1,5 @@
-use std::collections::VecDeque;
+mod pieces;
+
 use std::io::{self, IoSlice};
 
 use sockeye_proto::engine::PayloadEncoder;
@@ -6,18 +7,17 @@ use sockeye_proto::websocket::{Frame, FrameRef, Opcode};
 
 use super::batch::Batch;
 use super::scratch;
+use pieces::{Piece, Pieces};
 
 /// Pieces below this total are copied into one buffer: a copy is cheaper than a list of slices.
 const COPIED_BYTES: usize = 32 * 1024;
 /// Slices that one vectored write takes.
 const SLICES: usize = 64;
-/// Room for this many pieces is kept when the outbox is empty.
-const KEPT_PIECES: usize = 4;
 
 /// What is queued for one peer: finished frames.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pieces: VecDeque<Piece>,
+    pieces: Pieces,
     /// How much of the first piece has been written.
     written: usize,
     /// How much is left to write.
@@ -28,44 +28,10 @@ pub(crate) struct Outbox {
     written_packets: u32,
 }
 
-#[derive(Debug)]
-enum Piece {
-    /// A frame that may be queued for any number of other peers too.
-    Shared(Frame),
-    /// Frames that only this peer gets.
-    Own(Box<Batch>),
-}
-
-impl Piece {
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Shared(frame) => frame.as_bytes(),
-            Self::Own(batch) => batch.as_bytes(),
-        }
-    }
-
-    fn frames(&self) -> impl Iterator<Item = FrameRef<'_>> {
-        let mut rest = self.as_bytes();
-        std::iter::from_fn(move || {
-            let (frame, behind) = FrameRef::split_first(rest)?;
-            rest = behind;
-            Some(frame)
-        })
-    }
-
-    /// It was written: how many packets that is.
-    fn retire(self) -> u32 {
-        match self {
-            Self::Shared(frame) => u32::from(!frame.opcode().is_control()),
-            Self::Own(batch) => batch.retire(),
-        }
-    }
-}
-
 impl Outbox {
     pub(super) const fn new() -> Self {
         Self {
-            pieces: VecDeque::new(),
+            pieces: Pieces::new(),
             written: 0,
             bytes: 0,
             compressible: false,
@@ -75,16 +41,16 @@ impl Outbox {
 
     pub(crate) fn push(&mut self, frame: Frame) {
         self.bytes += frame.len();
-        self.pieces.push_back(Piece::Shared(frame));
+        self.pieces.push(Piece::Shared(frame));
     }
 
     /// Copies a frame that only this peer gets.
     #[inline]
     pub(crate) fn push_own(&mut self, frame: FrameRef<'_>) {
         self.bytes += frame.as_bytes().len();
-        match self.pieces.back_mut() {
+        match self.pieces.last_mut() {
             Some(Piece::Own(batch)) if batch.has_room() => batch.push(frame),
-            _ => self.pieces.push_back(Piece::Own(Batch::of(frame))),
+            _ => self.pieces.push(Piece::Own(Batch::of(frame))),
         }
     }
 
@@ -104,10 +70,10 @@ impl Outbox {
     }
 
     /// Puts what another outbox holds behind what this one does.
-    pub(super) fn append(&mut self, mut other: Self) {
+    pub(super) fn append(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.compressible |= other.compressible;
-        self.pieces.append(&mut other.pieces);
+        self.pieces.append(other.pieces);
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -125,7 +91,7 @@ impl Outbox {
     /// Throws away what the peer has seen nothing of. A frame of which it has a part must be
     /// completed, or what comes after it would be taken for the rest.
     pub(super) fn clear_unstarted(&mut self) {
-        let mut started = self.pieces.pop_front().filter(|_| self.written > 0);
+        let mut started = self.pieces.pop_first().filter(|_| self.written > 0);
         let written = self.written;
         self.clear();
         if let Some(Piece::Own(batch)) = &mut started {
@@ -134,7 +100,7 @@ impl Outbox {
         if let Some(piece) = started {
             self.bytes = piece.as_bytes().len() - written;
             self.written = written;
-            self.pieces.push_back(piece);
+            self.pieces.push(piece);
         }
     }
 
@@ -191,7 +157,7 @@ impl Outbox {
         &self,
         write: &mut impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        if self.pieces.len() == 1 {
+        if self.pieces.is_one() {
             return write(&[IoSlice::new(self.first_piece())]);
         }
         if self.bytes <= COPIED_BYTES {
@@ -210,27 +176,24 @@ impl Outbox {
     }
 
     fn first_piece(&self) -> &[u8] {
-        let first = self.pieces.front().map_or(&[][..], Piece::as_bytes);
+        let first = self.pieces.first().map_or(&[][..], Piece::as_bytes);
         first.get(self.written..).unwrap_or_default()
     }
 
     fn advance(&mut self, count: usize) {
         self.bytes -= count;
         self.written += count;
-        while let Some(first) = self.pieces.front().map(|piece| piece.as_bytes().len())
+        while let Some(first) = self.pieces.first().map(|piece| piece.as_bytes().len())
             && self.written >= first
         {
             self.written -= first;
-            self.written_packets += self.pieces.pop_front().map_or(0, Piece::retire);
-        }
-        if self.pieces.is_empty() && self.pieces.capacity() > KEPT_PIECES {
-            self.pieces = VecDeque::new();
+            self.written_packets += self.pieces.pop_first().map_or(0, Piece::retire);
         }
     }
 
     /// What is left waits for its peer, and takes no more memory than it needs.
     fn settle(&mut self) {
-        if let Some(Piece::Own(batch)) = self.pieces.back_mut() {
+        if let Some(Piece::Own(batch)) = self.pieces.last_mut() {
             batch.shrink();
         }
     }
