@@ -102,7 +102,7 @@ impl Session {
             Output::SwitchToCandidate => self.switch(state),
             Output::CloseLink => self.close_link(state),
             Output::Ended(reason, detail) => {
-                state.ended = Some((reason, detail));
+                state.ended = Some(Box::new((reason, detail)));
                 self.shared().counters.ended(reason, detail);
                 self.driver().wake();
             }

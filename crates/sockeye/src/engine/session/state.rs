@@ -11,22 +11,9 @@ use crate::engine::outbox::Outbox;
 pub(super) const NEVER: Moment = Moment::from_millis(u64::MAX);
 
 /// What changes in a session. Whoever holds the lock may read and change it, and never waits.
+#[repr(C)]
 pub(in crate::engine) struct State {
-    pub(in crate::engine) machine: Machine,
-    pub(in crate::engine) outbox: Outbox,
-    pub(in crate::engine) link: Link,
-    /// For the messages on a WebSocket where compression was agreed on.
-    pub(in crate::engine) deflate: Option<Box<DeflateContext>>,
-    pub(in crate::engine) candidate: Option<Box<Candidate>>,
-    /// A POST that is going on.
-    pub(in crate::engine) post: Option<Box<Post>>,
-    /// Why the session ended, until the application is told.
-    pub(super) ended: Option<(CloseReason, CloseDetail)>,
-    /// What the close frame is to say.
-    pub(super) close_code: Option<CloseCode>,
-    pub(super) application_deadline: Moment,
-    /// When the wheel will look.
-    pub(super) scheduled: Moment,
+    // First what sending needs: see `Session`.
     /// A cork holds back what is queued.
     pub(super) corked: bool,
     /// The kernel takes no more; the driver waits until it does.
@@ -36,19 +23,34 @@ pub(in crate::engine) struct State {
     pub(super) paused: bool,
     /// The application can take nothing more now, so the driver does not read.
     pub(in crate::engine) busy: bool,
+    /// Something was written since the driver paused.
+    pub(super) progress: bool,
+    /// The close frame is queued: when it is written, writing is over.
+    pub(in crate::engine) closing: bool,
+    pub(in crate::engine) outbox: Outbox,
+    /// For the messages on a WebSocket where compression was agreed on.
+    pub(in crate::engine) deflate: Option<Box<DeflateContext>>,
+    pub(in crate::engine) link: Link,
+    pub(in crate::engine) machine: Machine,
     /// Who waits until nothing is queued: hardly ever anybody.
     #[expect(clippy::box_collection, reason = "every session has one, and hardly any uses it")]
     drained: Option<Box<Vec<Waker>>>,
-    /// Something was written since the driver paused.
-    pub(super) progress: bool,
+    /// When the wheel will look.
+    pub(super) scheduled: Moment,
+    pub(super) application_deadline: Moment,
+    pub(in crate::engine) candidate: Option<Box<Candidate>>,
+    /// A POST that is going on.
+    pub(in crate::engine) post: Option<Box<Post>>,
     /// What a stream that only the driver can write to is still to be sent when it is let go.
     pub(in crate::engine) last_words: Option<Box<Outbox>>,
-    /// Counts candidates, so that one is never taken for another.
-    pub(in crate::engine) candidates: u32,
     /// The answer to the last ping that came while the kernel took nothing.
     pub(super) pong: Option<Box<[u8]>>,
-    /// The close frame is queued: when it is written, writing is over.
-    pub(in crate::engine) closing: bool,
+    /// Why the session ended, until the application is told.
+    pub(super) ended: Option<Box<(CloseReason, CloseDetail)>>,
+    /// What the close frame is to say.
+    pub(super) close_code: Option<CloseCode>,
+    /// Counts candidates, so that one is never taken for another.
+    pub(in crate::engine) candidates: u32,
 }
 
 /// What carries the session.
@@ -116,8 +118,8 @@ impl State {
     }
 
     /// The end, if the application has not been told yet.
-    pub(in crate::engine) const fn take_end(&mut self) -> Option<(CloseReason, CloseDetail)> {
-        self.ended.take()
+    pub(in crate::engine) fn take_end(&mut self) -> Option<(CloseReason, CloseDetail)> {
+        self.ended.take().map(|end| *end)
     }
 
     /// Whether the WebSocket that was this link, and the `serial`th candidate, still matters.
