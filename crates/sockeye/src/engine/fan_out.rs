@@ -20,8 +20,10 @@ use super::session::Session;
 
 /// Fewer sessions than this are written to at once.
 const MANY: usize = 8;
-/// How many are written to before others have their turn: well below a millisecond.
-const PART: usize = 64;
+/// How many are written to before others have their turn: a tenth of a millisecond or two.
+const PART: usize = 16;
+/// A share of a list that several workers write is no shorter.
+const SHARE: usize = 64;
 /// A list that was longer is given back.
 const KEPT: usize = 8_192;
 
@@ -72,16 +74,21 @@ struct Writing {
 
 impl Writing {
     async fn run(self) {
-        if self.workers.is_some() {
+        // To queue for many took its time, too.
+        if self.workers.is_some() || self.is_long() {
             yield_now().await;
         }
         let mut rest = self.take();
-        let share = rest.0.len().div_ceil(self.workers.unwrap_or(1)).max(PART);
+        let share = rest.0.len().div_ceil(self.workers.unwrap_or(1)).max(SHARE);
         while rest.0.len() > share {
             let share = Waiting(rest.0.split_off(rest.0.len() - share));
             tokio::spawn(share.write());
         }
         rest.write().await;
+    }
+
+    fn is_long(&self) -> bool {
+        self.batch.lock().as_ref().is_some_and(|waiting| waiting.len() > PART)
     }
 
     fn take(&self) -> Waiting {

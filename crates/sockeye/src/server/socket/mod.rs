@@ -229,6 +229,11 @@ impl Socket {
         matches!(self.standing(), Standing::Connected | Standing::Away)
     }
 
+    /// Has the memory fetched that sending will need.
+    pub(super) fn prefetch(&self) {
+        self.0.session.prefetch();
+    }
+
     /// The client is in.
     fn connected(&self) {
         if self.change(Standing::Connecting, Standing::Connected) {
