@@ -126,6 +126,10 @@ fn sent_on_they_are_the_same(namespace: &str, kind: Kind<'_>, arguments: &Argume
 fn written_again_they_are_the_same(namespace: &str, values: Vec<Value>) {
     let value = Value::Array(values);
     let sent = encode(namespace, Kind::Event("event", None), &value);
+    if sent.attachments().len() == 0 {
+        let expected = serde_json::to_string(&value).expect("JSON") + "]";
+        assert!(sent.text().ends_with(expected.as_bytes()), "as serde_json writes them");
+    }
     if sent.attachments().len() <= MAX_ATTACHMENTS && depth(&value) <= NESTED {
         arrive(&sent, |again| {
             assert_eq!(arguments_of(again).decode::<Value>().ok(), Some(value));

@@ -3,9 +3,8 @@ use std::fmt;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::ser::Formatter;
 
-use super::json::{first_value, replace_lone_surrogates, write_placeholder};
+use super::json::{TextWriter, first_value, replace_lone_surrogates};
 use crate::websocket::Frame;
 
 mod call;
@@ -284,25 +283,8 @@ impl<'a> ArgumentWriter<'a> {
     }
 
     fn serialize<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
-        let formatter = AttachBytes { attachments: self.attachments };
-        let mut serializer = serde_json::Serializer::with_formatter(&mut *self.json, formatter);
-        value.serialize(&mut serializer)
-    }
-}
-
-/// Compact JSON in which bytes are placeholders (S-003).
-struct AttachBytes<'a> {
-    attachments: &'a mut Vec<Frame>,
-}
-
-impl Formatter for AttachBytes<'_> {
-    fn write_byte_array<W>(&mut self, writer: &mut W, bytes: &[u8]) -> std::io::Result<()>
-    where
-        W: ?Sized + std::io::Write,
-    {
-        let number = self.attachments.len();
-        self.attachments.push(Frame::binary(bytes));
-        write_placeholder(writer, number)
+        let mut writer = TextWriter { json: self.json, attachments: self.attachments };
+        value.serialize(&mut writer)
     }
 }
 

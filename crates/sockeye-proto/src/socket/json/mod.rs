@@ -7,6 +7,7 @@ mod plain;
 mod scan;
 mod surrogates;
 mod text;
+mod write;
 
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
@@ -16,3 +17,4 @@ pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};
 pub(super) use surrogates::replace_lone_surrogates;
 pub(super) use text::{Text, Unfit};
+pub(super) use write::TextWriter;

@@ -70,7 +70,7 @@ pub(super) const fn ascii_bytes_of_word(word: &[u8; 8]) -> usize {
 }
 
 #[inline(always)]
-const fn is_special(byte: u8) -> bool {
+pub(super) const fn is_special(byte: u8) -> bool {
     let turned = byte ^ TURNED;
     turned <= QUOTE || turned == BACKSLASH
 }
