@@ -70,6 +70,8 @@ node() {
         { echo "Node.js $(command node --version) is too old: 20 or later is needed." >&2; exit 1; }
     browser
     python
+    # That a table of the load rig says nothing of a run in which something went wrong.
+    step python3 bench/test_tables.py
     step cargo build --release --locked -p conformance --bins
     step cargo build --release --locked -p sockeye --example chat
     step npm --prefix conformance/js ci --no-audit --no-fund

@@ -83,7 +83,7 @@ pub(crate) use counters::Counters;
 #[cfg(feature = "server")]
 pub(crate) use deflate::PacketFrames;
 #[cfg(feature = "server")]
-pub(crate) use http::HttpConnection;
+pub(crate) use http::{HttpConnection, Patience};
 #[cfg(feature = "server")]
 pub(crate) use id::Id;
 #[cfg(feature = "server")]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::task::JoinSet;
 
 use super::layer::{NotFound, SocketIoService};
 use super::server::Server;
-use crate::engine::{HttpConnection, RemoteAddress};
+use crate::engine::{HttpConnection, Patience, RemoteAddress};
 use crate::limited::limited;
 
 /// How long to wait after the system could not give another connection.
@@ -53,12 +53,15 @@ impl Server {
 
     async fn accept(self, listener: TcpListener) {
         let service = Arc::new(self.service());
+        let patience = Patience::new(self.write_timeout());
         let mut closed = pin!(self.closed());
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => {
-                        self.serve_stream(&service, stream, RemoteAddress(address));
+                        let (address, patience) = (RemoteAddress(address), Arc::clone(&patience));
+                        let connection = HttpConnection::new(stream, address, patience);
+                        serve_connection(&service, connection);
                     }
                     Err(error) => {
                         limited!(warn, %error, "cannot accept a connection");
@@ -69,17 +72,11 @@ impl Server {
             }
         }
     }
+}
 
-    fn serve_stream(
-        &self,
-        service: &Arc<SocketIoService<NotFound>>,
-        stream: TcpStream,
-        address: RemoteAddress,
-    ) {
-        let connection = HttpConnection::new(stream, address, self.write_timeout());
-        let service = Arc::clone(service);
-        tokio::spawn(connection.serve(move |request| service.answer(request)));
-    }
+fn serve_connection(service: &Arc<SocketIoService<NotFound>>, connection: HttpConnection) {
+    let service = Arc::clone(service);
+    tokio::spawn(connection.serve(move |request| service.answer(request)));
 }
 
 /// Those that are made by tokio or the standard library let 128 wait. Of ten thousand clients that come

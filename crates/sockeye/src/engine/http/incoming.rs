@@ -1,5 +1,4 @@
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -104,11 +103,12 @@ impl Incoming {
         Self(Arc::new(Mutex::new(Source { half, reader: RequestReader::new() })))
     }
 
-    /// The next request; `None` if the peer ends the connection first.
-    ///
-    /// Cancel safety: what has come of it is kept.
-    pub(super) async fn head(&self) -> io::Result<Option<Result<RequestHead, HeadError>>> {
-        poll_fn(|cx| self.0.lock().poll_head(cx)).await
+    /// The next request; `None` if the peer ends the connection first. What has come of it is kept.
+    pub(super) fn poll_head(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<Result<RequestHead, HeadError>>>> {
+        self.0.lock().poll_head(cx)
     }
 
     /// Ready when the peer is gone.

@@ -7,12 +7,13 @@
 mod date;
 mod incoming;
 mod outgoing;
+mod patience;
 
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -28,16 +29,18 @@ use super::service::empty;
 use incoming::Incoming;
 pub(crate) use incoming::RequestBody;
 use outgoing::Outgoing;
+pub(crate) use patience::Patience;
 
-/// How long a client may take to send the head of a request, and to begin with the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many seconds a client may take to send the head of a request, and to begin with the next one.
+const HEAD_SECONDS: u32 = 10;
 
-/// A connection, and how long its peer may take nothing of what is written to it.
+/// A connection, and how long it waits for its peer.
 #[derive(Debug)]
 pub(crate) struct HttpConnection {
     incoming: Incoming,
     outgoing: Outgoing,
     address: RemoteAddress,
+    patience: Arc<Patience>,
 }
 
 /// What a response needs to know of its request.
@@ -61,12 +64,12 @@ enum End {
 }
 
 impl HttpConnection {
-    pub(crate) fn new(stream: TcpStream, address: RemoteAddress, patience: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, address: RemoteAddress, patience: Arc<Patience>) -> Self {
         // Without the option it is only slower.
         let _ = stream.set_nodelay(true);
         let (read, write) = stream.into_split();
-        let outgoing = Outgoing::new(write, patience);
-        Self { incoming: Incoming::new(read), outgoing, address }
+        let outgoing = Outgoing::new(write);
+        Self { incoming: Incoming::new(read), outgoing, address, patience }
     }
 
     /// Answers requests with what `respond` says to each, until the peer goes, or comes with none, or upgrades.
@@ -104,7 +107,9 @@ impl HttpConnection {
         };
         self.answer(asked, response)?;
         // It is rare, and large.
-        if self.outgoing.is_behind() && Box::pin(self.outgoing.flush()).await.is_err() {
+        if self.outgoing.is_behind()
+            && Box::pin(self.outgoing.flush(self.patience.write())).await.is_err()
+        {
             return ControlFlow::Break(End::Gone);
         }
         ControlFlow::Continue(())
@@ -112,16 +117,14 @@ impl HttpConnection {
 
     /// The head of the next request, or how the connection ends.
     async fn next_head(&self) -> Result<RequestHead, End> {
-        match tokio::time::timeout(HEAD_TIMEOUT, self.incoming.head()).await {
-            Ok(Ok(Some(Ok(head)))) => Ok(head),
-            Ok(Ok(Some(Err(error)))) => {
+        match self.patience.limit(HEAD_SECONDS, |cx| self.incoming.poll_head(cx)).await {
+            Some(Ok(Some(Ok(head)))) => Ok(head),
+            Some(Ok(Some(Err(error)))) => {
                 tracing::debug!(%error, "request not understood");
                 Err(End::Refuse(error.status()))
             }
-            Err(_) if self.incoming.is_within_head() => {
-                Err(End::Refuse(StatusCode::REQUEST_TIMEOUT))
-            }
-            Ok(Ok(None) | Err(_)) | Err(_) => Err(End::Gone),
+            None if self.incoming.is_within_head() => Err(End::Refuse(StatusCode::REQUEST_TIMEOUT)),
+            Some(Ok(None) | Err(_)) | None => Err(End::Gone),
         }
     }
 
@@ -185,7 +188,7 @@ impl HttpConnection {
 
     /// Closes it so that what was said last is not lost to a reset.
     async fn close(mut self) {
-        if self.outgoing.flush().await.is_err() {
+        if self.outgoing.flush(self.patience.write()).await.is_err() {
             return;
         }
         drop(self.outgoing);
@@ -212,7 +215,9 @@ fn says_close(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use tokio::net::TcpListener;
 
     use super::*;
@@ -223,7 +228,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
-        (HttpConnection::new(stream, RemoteAddress(address), Duration::from_secs(1)), peer)
+        let address = RemoteAddress(address);
+        (HttpConnection::new(stream, address, Patience::new(Duration::from_secs(1))), peer)
     }
 
     #[tokio::test]

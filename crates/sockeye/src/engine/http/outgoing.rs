@@ -18,7 +18,6 @@ const COPIED_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     half: OwnedWriteHalf,
-    patience: Duration,
     /// Head and body of a response that the system has not taken at once, as far as they are left.
     rest: Option<Box<[Bytes; 2]>>,
 }
@@ -51,8 +50,8 @@ fn write_head(
 }
 
 impl Outgoing {
-    pub(super) const fn new(half: OwnedWriteHalf, patience: Duration) -> Self {
-        Self { half, patience, rest: None }
+    pub(super) const fn new(half: OwnedWriteHalf) -> Self {
+        Self { half, rest: None }
     }
 
     pub(super) fn into_half(self) -> OwnedWriteHalf {
@@ -93,7 +92,7 @@ impl Outgoing {
     /// Writes what is left, as the system takes it.
     ///
     /// Cancel safety: what was written is known.
-    pub(super) async fn flush(&mut self) -> io::Result<()> {
+    pub(super) async fn flush(&mut self, patience: Duration) -> io::Result<()> {
         while let Some(mut rest) = self.rest.take() {
             let written = self.try_write(&rest[0], &rest[1]);
             let [head, body] = &mut *rest;
@@ -104,7 +103,7 @@ impl Outgoing {
                 return Ok(());
             }
             self.rest = Some(rest);
-            tokio::time::timeout(self.patience, self.half.writable()).await??;
+            tokio::time::timeout(patience, self.half.writable()).await??;
         }
         Ok(())
     }
