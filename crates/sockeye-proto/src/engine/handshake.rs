@@ -77,7 +77,12 @@ impl<'a> Query<'a> {
             base64: false,
             jsonp: None,
         };
-        for (key, value) in query.split('&').filter_map(pair) {
+        let is_escaped = query.bytes().any(|byte| matches!(byte, b'%' | b'+'));
+        let mut rest = Some(query);
+        while let Some(query) = rest {
+            let part;
+            (part, rest) = cut(query, b'&');
+            let Some((key, value)) = pair(part, is_escaped) else { continue };
             match &*key {
                 "transport" => parsed.transport = Some(value),
                 "sid" => parsed.sid = Some(value),
@@ -103,12 +108,21 @@ impl<'a> Query<'a> {
 }
 
 /// The key and the value of one part of a query. That mostly nothing is escaped saves most of the work.
-fn pair(part: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
-    if part.contains(['%', '+']) {
+fn pair(part: &str, is_escaped: bool) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    if is_escaped {
         return form_urlencoded::parse(part.as_bytes()).next();
     }
-    let (key, value) = part.split_once('=').unwrap_or((part, ""));
-    (!part.is_empty()).then_some((key.into(), value.into()))
+    let (key, value) = cut(part, b'=');
+    (!part.is_empty()).then_some((key.into(), value.unwrap_or_default().into()))
+}
+
+/// What stands before the first `mark`, and what behind it. For a few bytes a search by the byte takes a third
+/// of the time of one that is made for long texts.
+fn cut(text: &str, mark: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|byte| byte == mark) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
+    }
 }
 
 /// Why a request is refused: the numeric code, the message and the status of Engine.IO
