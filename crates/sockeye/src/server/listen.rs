@@ -19,7 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 impl Server {
     /// Serves the server alone, over plain HTTP, until [`close`](Server::close).
     ///
-    /// A client has 10 s to send the head of a request, which may have about 16 KiB and 100 headers (431), and
+    /// A client has 10 to 11 s to send the head of a request, which may have about 16 KiB and 100 headers (431), and
     /// takes something of the answer within each
     /// [`write_timeout`](crate::ServerBuilder::write_timeout). Under another HTTP server it is that one's
     /// to set such limits.
