@@ -31,9 +31,6 @@ pub(crate) use incoming::RequestBody;
 use outgoing::Outgoing;
 pub(crate) use patience::Patience;
 
-/// How many seconds a client may take to send the head of a request, and to begin with the next one.
-const HEAD_SECONDS: u32 = 10;
-
 /// A connection, and how long it waits for its peer.
 #[derive(Debug)]
 pub(crate) struct HttpConnection {
@@ -117,7 +114,7 @@ impl HttpConnection {
 
     /// The head of the next request, or how the connection ends.
     async fn next_head(&self) -> Result<RequestHead, End> {
-        match self.patience.limit(HEAD_SECONDS, |cx| self.incoming.poll_head(cx)).await {
+        match self.patience.for_head(|cx| self.incoming.poll_head(cx)).await {
             Some(Ok(Some(Ok(head)))) => Ok(head),
             Some(Ok(Some(Err(error)))) => {
                 tracing::debug!(%error, "request not understood");

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+/// How many seconds a client may take to send the head of a request, and to begin with the next one.
+const HEAD_SECONDS: u32 = 10;
+
 /// How long the connections of a listener wait for their peers.
 ///
 /// For those that wait for a head, time goes on once a second, which wakes all of them. So waiting costs an
@@ -31,8 +34,16 @@ impl Patience {
         self.write
     }
 
+    /// What `poll` comes to, if it does while a head may be awaited.
+    pub(super) fn for_head<T>(
+        &self,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> impl Future<Output = Option<T>> {
+        self.limit(HEAD_SECONDS, poll)
+    }
+
     /// What `poll` comes to, if it does within so many seconds; or up to one more.
-    pub(super) async fn limit<T>(
+    async fn limit<T>(
         &self,
         seconds: u32,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
