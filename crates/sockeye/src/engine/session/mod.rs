@@ -34,7 +34,7 @@ pub(super) use state::{Candidate, Link, State};
 #[repr(C)]
 pub struct Session {
     // In this order the reference count and what sending needs are neighbours in memory, up to the
-    // outbox: of thousands of sessions, a broadcast has a third less to fetch.
+    // outbox: of thousands of sessions, a broadcast has less to fetch.
     shared: Arc<Shared>,
     dialect: Dialect,
     /// Whether the machine is no longer open; changed with the lock held.
@@ -368,4 +368,33 @@ pub(crate) struct Delivery {
 impl Delivery {
     /// As packets are sent if nobody says otherwise.
     pub(crate) const RELIABLE: Self = Self { volatile: false, compress: true };
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+    use crate::engine::outbox::Outbox;
+
+    /// Two counts stand before it where it is shared.
+    const COUNTS: usize = 2 * size_of::<usize>();
+
+    #[test]
+    fn what_sending_needs_lies_in_three_cache_lines() {
+        let lock = size_of::<Mutex<State>>() - size_of::<State>();
+        let end = COUNTS
+            + offset_of!(Session, state)
+            + lock
+            + offset_of!(State, outbox)
+            + size_of::<Outbox>();
+        assert!(end <= 3 * 64, "{end} bytes");
+    }
+
+    /// One more, and the allocator takes 640.
+    #[test]
+    fn a_session_takes_512_bytes() {
+        let size = COUNTS + size_of::<Session>();
+        assert!(size <= 512, "{size} bytes");
+    }
 }
