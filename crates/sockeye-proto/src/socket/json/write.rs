@@ -26,15 +26,10 @@ pub(in crate::socket) struct TextWriter<'a> {
     pub(in crate::socket) attachments: &'a mut Vec<Frame>,
 }
 
-impl<'a> TextWriter<'a> {
+impl TextWriter<'_> {
     #[inline]
     fn literal(&mut self, literal: &str) {
         self.json.extend_from_slice(literal.as_bytes());
-    }
-
-    /// What is rare, or what `serde_json` knows better.
-    fn left_to_serde_json(&mut self, value: &(impl Serialize + ?Sized)) -> Result<()> {
-        serde_json::to_writer(&mut *self.json, value)
     }
 
     /// The name of a member, and the colon behind it.
@@ -67,11 +62,6 @@ impl<'a> TextWriter<'a> {
         self.json.push(b'{');
         self.name(variant)
     }
-
-    #[inline]
-    const fn list<'w>(&'w mut self, close: &'static str) -> Compound<'w, 'a> {
-        Compound::new(self, close)
-    }
 }
 
 macro_rules! whole_numbers {
@@ -84,10 +74,11 @@ macro_rules! whole_numbers {
     )*};
 }
 
+/// What is rare, or what `serde_json` knows better.
 macro_rules! left_to_serde_json {
     ($($method:ident: $value:ty,)*) => {$(
         fn $method(self, value: $value) -> Result<()> {
-            self.left_to_serde_json(&value)
+            serde_json::to_writer(&mut *self.json, &value)
         }
     )*};
 }
@@ -194,7 +185,7 @@ impl<'w, 'a> Serializer for &'w mut TextWriter<'a> {
     #[inline]
     fn serialize_seq(self, _length: Option<usize>) -> Result<Self::SerializeSeq> {
         self.literal("[");
-        Ok(self.list("]"))
+        Ok(Compound::new(self, "]"))
     }
 
     #[inline]
@@ -220,13 +211,13 @@ impl<'w, 'a> Serializer for &'w mut TextWriter<'a> {
     ) -> Result<Self::SerializeTupleVariant> {
         self.variant(variant)?;
         self.literal("[");
-        Ok(self.list("]}"))
+        Ok(Compound::new(self, "]}"))
     }
 
     #[inline]
     fn serialize_map(self, _length: Option<usize>) -> Result<Self::SerializeMap> {
         self.literal("{");
-        Ok(self.list("}"))
+        Ok(Compound::new(self, "}"))
     }
 
     #[inline]
@@ -246,6 +237,6 @@ impl<'w, 'a> Serializer for &'w mut TextWriter<'a> {
     ) -> Result<Self::SerializeStructVariant> {
         self.variant(variant)?;
         self.literal("{");
-        Ok(self.list("}}"))
+        Ok(Compound::new(self, "}}"))
     }
 }

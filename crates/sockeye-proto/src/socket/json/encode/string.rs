@@ -7,18 +7,14 @@ const SHORT: usize = 16;
 #[inline]
 pub(in crate::socket) fn write_string(json: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
     let bytes = text.as_bytes();
-    let is_plain = match bytes.len() {
-        ..=SHORT => is_plain_and_short(bytes),
-        _ => plain_bytes(bytes) == bytes.len(),
-    };
-    match is_plain {
-        false => return write_escaped_string(json, text),
-        true if bytes.len() <= SHORT => push_short(json, bytes),
-        true => {
-            json.push(b'"');
-            json.extend_from_slice(bytes);
-            json.push(b'"');
-        }
+    if bytes.len() <= SHORT && is_plain_and_short(bytes) {
+        push_short(json, bytes);
+    } else if bytes.len() > SHORT && plain_bytes(bytes) == bytes.len() {
+        json.push(b'"');
+        json.extend_from_slice(bytes);
+        json.push(b'"');
+    } else {
+        return write_escaped_string(json, text);
     }
     Ok(())
 }
