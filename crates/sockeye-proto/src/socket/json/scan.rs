@@ -9,6 +9,8 @@ use careful::{behind, behind_literal};
 pub(super) use careful::{behind_number, behind_space, behind_string};
 use nested::behind_nested;
 
+use super::placeholder::usual_placeholder;
+
 /// How deep arrays and objects of one argument may be nested; what a decoder can take too, with
 /// the list of arguments around them.
 pub(in crate::socket) const MAX_DEPTH: u32 = 126;
@@ -67,7 +69,11 @@ impl<'a> Scanner<'a> {
 
     #[inline(never)]
     fn nested_value(&mut self) -> Result<(), NotJson> {
-        let rest = behind_nested(self.bytes.get(self.at..).unwrap_or_default())?;
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let rest = match usual_placeholder(rest) {
+            Some((_, behind)) => behind,
+            None => behind_nested(rest)?,
+        };
         self.at = self.bytes.len() - rest.len();
         Ok(())
     }

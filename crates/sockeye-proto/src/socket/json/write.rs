@@ -127,7 +127,8 @@ impl<'w, 'a> Serializer for &'w mut TextWriter<'a> {
     fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
         let number = self.attachments.len();
         self.attachments.push(Frame::binary(bytes));
-        write_placeholder(self.json, number).map_err(Error::io)
+        write_placeholder(self.json, number);
+        Ok(())
     }
 
     #[inline]

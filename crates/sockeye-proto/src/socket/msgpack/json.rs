@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
             Binary::Attached => {
                 let number = self.attachments.len();
                 self.attachments.push(Bytes::copy_from_slice(bytes));
-                let _ = write_placeholder(&mut self.json, number);
+                write_placeholder(&mut self.json, number);
             }
             Binary::Numbers => self.scalar(bytes),
         }

@@ -85,8 +85,7 @@ impl Writer {
             Value::Binary(bytes) => {
                 let number = self.attachments.len();
                 self.attachments.push(bytes);
-                write_placeholder(&mut self.json, number)
-                    .map_err(|_| DecodeError::InvalidPayload)?;
+                write_placeholder(&mut self.json, number);
             }
             Value::Array(items) => {
                 self.json.push(b'[');
