@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use serde::Deserialize;
 use sockeye_proto::engine::{PayloadDecoder, PayloadEncoder};
-use sockeye_proto::socket::{Decoder, Encoder, MAX_ATTACHMENTS, Packet, Payload, Value};
+use sockeye_proto::socket::{Decoder, Encoder, MAX_ATTACHMENTS, Packet, Payload, Scratch, Value};
 use sockeye_proto::websocket::{self, Frame, Limits, Opcode, Role, encode_masked};
 
 use crate::Work;
@@ -52,7 +52,7 @@ pub(crate) fn packet_decode() -> Work {
 }
 
 pub(crate) fn packet_encode() -> Work {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     repeated(move || {
         let arguments = black_box((17, "Good morning, everybody"));
         let packet = Encoder::new(&mut scratch, "/").write_event("message", None, &arguments);
@@ -61,7 +61,7 @@ pub(crate) fn packet_encode() -> Work {
 }
 
 pub(crate) fn packet_encode_shared() -> Work {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     repeated(move || {
         let arguments = black_box((17, "Good morning, everybody"));
         let packet = Encoder::new(&mut scratch, "/").event("message", None, &arguments);
@@ -91,7 +91,7 @@ pub(crate) fn arguments_decode() -> Work {
 }
 
 pub(crate) fn relay_json() -> Work {
-    let (text, mut scratch) = (listing(), Vec::new());
+    let (text, mut scratch) = (listing(), Scratch::new());
     repeated(move || {
         let packet = decoded(black_box(&text));
         let Payload::Event { arguments, .. } = packet.payload else { panic!("no event") };
@@ -111,7 +111,7 @@ pub(crate) fn value_decode() -> Work {
 }
 
 pub(crate) fn value_encode() -> Work {
-    let (text, mut scratch) = (listing(), Vec::new());
+    let (text, mut scratch) = (listing(), Scratch::new());
     let Payload::Event { arguments, .. } = decoded(&text).payload else { panic!("no event") };
     let value = arguments.decode::<Value>().expect("it is JSON");
     repeated(move || {

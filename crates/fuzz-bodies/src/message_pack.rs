@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use sockeye_proto::socket::{
     Arguments, Encoder, MessagePack, Packet, PacketKind, Parser, ParserInput, ParserMessage,
-    ParserPacket, Payload, ReceivedPacket, Value,
+    ParserPacket, Payload, ReceivedPacket, Scratch, Value,
 };
 
 /// Any bytes as a packet of the official MessagePack parser.
@@ -68,7 +68,7 @@ fn check_event(packet: &ParserPacket, name: &str, arguments: &Arguments<'_>, mes
     assert_eq!(values.len(), sent.len());
     if arguments.attachments().is_empty() || !sent.iter().any(looks_like_placeholder) {
         assert_eq!(values, sent);
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, &packet.namespace);
         let echo = encoder.event(name, packet.id, arguments).expect("the name is not reserved");
         let echo = echo.with_parser(&parser(), &packet.namespace).expect("it came like this");

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use sockeye_proto::socket::{
     Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, MessagePack, Packet, Parser,
-    ParserInput, Payload, ToArguments, Value, is_reserved_event,
+    ParserInput, Payload, Scratch, ToArguments, Value, is_reserved_event,
 };
 
 /// Stands between the packet's text and its attachments; UTF-8 never has it.
@@ -175,7 +175,7 @@ fn are_same(one: &Value, other: &Value) -> bool {
 }
 
 fn encode<A: ToArguments>(namespace: &str, kind: Kind<'_>, arguments: &A) -> Encoded {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let mut encoder = Encoder::new(&mut scratch, namespace);
     let encoded = match kind {
         Kind::Event(name, id) => encoder.event(name, id, arguments),

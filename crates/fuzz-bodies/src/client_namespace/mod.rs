@@ -14,7 +14,7 @@ use sockeye_proto::Moment;
 use sockeye_proto::socket::{
     AcknowledgementId, AnswerTo, Arguments, AuthRequest, ClientDisconnectReason, ClientNamespace,
     ClientNamespaceOutput, ClientViolation, ConnectRefused, Decoder, Delivery, Emit, Emitted,
-    Encoded, Encoder, Incoming, Outgoing, Packet, Payload, TransportState,
+    Encoded, Encoder, Incoming, Outgoing, Packet, Payload, Scratch, TransportState,
 };
 
 /// Any inputs in any order on a client's namespace, while time goes on. Then it is over.
@@ -218,7 +218,7 @@ impl Watched {
         let needs_id = awaited || matches!(delivery, Delivery::Retried { .. });
         let id = needs_id.then(|| self.machine.next_id());
         self.ids.push(id);
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let padding = "-".repeat(bytes.into());
         let packet = Encoder::new(&mut scratch, "/").event("event", id, &(number, padding));
         let outgoing = Outgoing { packet: packet.expect("a number"), compress: true };

@@ -4,8 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::json::{TextWriter, first_value, replace_lone_surrogates};
-use crate::websocket::Frame;
+use super::json::{Attachments, TextWriter, first_value, replace_lone_surrogates};
 
 mod call;
 
@@ -205,8 +204,7 @@ impl<T: Serialize + ?Sized> ToArguments for T {
 impl ToArguments for Arguments<'_> {
     #[inline]
     fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
-        writer.raw(*self);
-        Ok(())
+        writer.relay(*self)
     }
 }
 
@@ -227,7 +225,7 @@ impl ToArguments for &OwnedArguments {
 #[derive(Debug)]
 pub struct ArgumentWriter<'a> {
     json: &'a mut Vec<u8>,
-    attachments: &'a mut Vec<Frame>,
+    attachments: &'a mut Attachments,
     /// Whether something stands before the next argument in the same array.
     after_something: bool,
 }
@@ -235,7 +233,7 @@ pub struct ArgumentWriter<'a> {
 impl<'a> ArgumentWriter<'a> {
     pub(super) const fn new(
         json: &'a mut Vec<u8>,
-        attachments: &'a mut Vec<Frame>,
+        attachments: &'a mut Attachments,
         after_something: bool,
     ) -> Self {
         Self { json, attachments, after_something }
@@ -267,12 +265,13 @@ impl<'a> ArgumentWriter<'a> {
     }
 
     #[inline]
-    fn raw(&mut self, arguments: Arguments<'_>) {
+    fn relay(&mut self, arguments: Arguments<'_>) -> serde_json::Result<()> {
         if !arguments.list.is_empty() {
             self.comma();
             self.json.extend_from_slice(arguments.list.as_bytes());
         }
-        self.attachments.extend(arguments.attachments.iter().map(|bytes| Frame::binary(bytes)));
+        arguments.attachments.iter().for_each(|bytes| self.attachments.push(bytes));
+        Ok(())
     }
 
     fn comma(&mut self) {
@@ -374,7 +373,7 @@ mod tests {
         for (after_name, expected) in
             [(true, ",1,2,[3],4,5,\"six\""), (false, "1,2,[3],4,5,\"six\"")]
         {
-            let (mut json, mut attachments) = (Vec::new(), Vec::new());
+            let (mut json, mut attachments) = (Vec::new(), Attachments::new());
             let mut writer = ArgumentWriter::new(&mut json, &mut attachments, after_name);
             Several.write(&mut writer).unwrap();
             assert_eq!(String::from_utf8(json).unwrap(), expected);

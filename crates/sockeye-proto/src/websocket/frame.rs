@@ -237,13 +237,24 @@ impl fmt::Debug for FrameRef<'_> {
 /// The key is to be unpredictable and fresh for each frame (RFC 6455 section 5.3). The payload of
 /// a control frame is cut at 125 bytes.
 pub fn encode_masked(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
+    let body_start = append(out, opcode, payload, Some(key));
+    mask(out.get_mut(body_start..).unwrap_or_default(), key, 0);
+}
+
+/// Appends a finished frame of a server to `out`, for who reads it as a [`FrameRef`] there.
+pub(crate) fn append_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    append(out, opcode, payload, None);
+}
+
+/// Appends a header, and the payload as it is: where that begins.
+fn append(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) -> usize {
     let payload = payload.get(..opcode.fitting(payload.len())).unwrap_or_default();
-    let header = HeaderBytes::new(opcode, payload.len(), Some(key));
+    let header = HeaderBytes::new(opcode, payload.len(), key);
     out.reserve(header.len() + payload.len());
     out.extend_from_slice(header.as_slice());
     let body_start = out.len();
     out.extend_from_slice(payload);
-    mask(out.get_mut(body_start..).unwrap_or_default(), key, 0);
+    body_start
 }
 
 /// Copies what fits of `part` to the front of `room` and returns the rest of the room.

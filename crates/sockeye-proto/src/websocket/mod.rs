@@ -103,6 +103,7 @@ pub use close::{CloseCode, CloseFrame};
 pub use decoder::{Decoder, Role};
 pub use deflate::{DeflateAgreement, DeflateContext, Deflater, Inflater, PerMessageDeflate};
 pub use error::DecodeError;
+pub(crate) use frame::append_frame;
 pub use frame::{Frame, FrameRef, HEADROOM, encode_masked};
 pub use handshake::{
     AcceptKey, ClientKey, HandshakeError, ResponseError, UpgradeRequest, UpgradeResponse,

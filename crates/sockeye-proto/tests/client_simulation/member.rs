@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sockeye_proto::Moment;
 use sockeye_proto::socket::{
     Arguments, ClientNamespace, ClientNamespaceOptions, Decoder, Delivery, DropReason, Emit,
-    Emitted, Encoded, Encoder, Outgoing, Overflow, Payload, TransportState,
+    Emitted, Encoded, Encoder, Outgoing, Overflow, Payload, Scratch, TransportState,
 };
 
 use super::network::{Event, Name, Network, Random};
@@ -76,7 +76,7 @@ impl Member {
         let waiter = network.random.one_in(2).then_some(number);
         let id = (waiter.is_some() || is_retried).then(|| self.machine.next_id());
         let data = number.is_multiple_of(4).then(|| Bytes::copy_from_slice(&number.to_be_bytes()));
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let packet = Encoder::new(&mut scratch, NAMES[self.name])
             .event(event, id, &(number, data))
             .expect("a number");

@@ -2,7 +2,7 @@
 
 use sockeye_proto::socket::{
     AnswerTo, Arguments, AuthRequest, ClientDisconnectReason, ClientNamespaceOutput, Encoder,
-    Incoming, Outgoing, Packet, ReconnectionState, TransportState,
+    Incoming, Outgoing, Packet, ReconnectionState, Scratch, TransportState,
 };
 
 use super::client::Client;
@@ -43,7 +43,7 @@ impl Client {
     }
 
     pub(crate) fn answer(&mut self, network: &mut Network, name: Name, to: AnswerTo, number: u32) {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let packet = Encoder::new(&mut scratch, NAMES[name]).acknowledgement(to.id(), &number);
         let outgoing = Outgoing { packet: packet.expect("a number"), compress: true };
         if let Some(outgoing) = self.members[name].machine.acknowledge(to, outgoing) {
@@ -55,7 +55,7 @@ impl Client {
     pub(crate) fn knows_auth(&mut self, network: &mut Network, name: Name, request: AuthRequest) {
         let member = &mut self.members[name];
         if let Some(recovery) = member.machine.authenticated(request) {
-            let mut scratch = Vec::new();
+            let mut scratch = Scratch::new();
             let packet = Encoder::new(&mut scratch, NAMES[name]).connect_with(None, recovery);
             member.connections += 1;
             self.send(packet.expect("no auth"));
@@ -136,7 +136,7 @@ impl Client {
                 self.send(outgoing.packet);
             }
             ClientNamespaceOutput::SendDisconnect => {
-                let mut scratch = Vec::new();
+                let mut scratch = Scratch::new();
                 let packet = Encoder::new(&mut scratch, NAMES[name]).disconnect();
                 self.send(packet);
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sockeye_proto::engine::Input;
-use sockeye_proto::socket::{Arguments, Encoded, Encoder, Offset};
+use sockeye_proto::socket::{Arguments, Encoded, Encoder, Offset, Scratch};
 
 use super::network::{Claim, Event, Name, Network};
 use super::server::{NAMES, Server, Track};
@@ -38,7 +38,7 @@ impl Server {
 
     pub(crate) fn answer(&mut self, network: &mut Network, track: usize, id: u64, number: u32) {
         let name = self.tracks[track].name;
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let answer = Encoder::new(&mut scratch, NAMES[name]).acknowledgement(id, &number);
         self.send(network, track, answer.expect("a number"));
     }
@@ -55,7 +55,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&sid) else { return };
         if !network.calm && network.random.one_in(10) {
             if session.namespaces.refuse(NAMES[name]) {
-                let mut scratch = Vec::new();
+                let mut scratch = Scratch::new();
                 let refusal = Encoder::new(&mut scratch, NAMES[name]).connect_error("no", None);
                 session.queue(network, refusal.into_frames());
             }
@@ -82,7 +82,7 @@ impl Server {
         };
         missed.into_iter().for_each(|packet| self.send(network, track, packet));
         let pid = self.recovers.then(|| format!("pid {track}"));
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, NAMES[name]);
         let connect = encoder.connect(&format!("id {track}"), pid.as_deref());
         self.send(network, track, connect);
@@ -131,7 +131,7 @@ impl Server {
         let number = entry.next;
         entry.next += 1;
         let data = number.is_multiple_of(4).then(|| Bytes::copy_from_slice(&number.to_be_bytes()));
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, NAMES[entry.name]);
         let packet = encoder.event("event", None, &(track, number, data)).expect("numbers");
         self.next_offset += 1;
@@ -148,7 +148,7 @@ impl Server {
 
     /// The official server gives it no offset: the client must not take its text for one.
     pub(crate) fn emit_volatile(&mut self, network: &mut Network, track: usize) {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, NAMES[self.tracks[track].name]);
         let packet = encoder.event("volatile", None, &()).expect("nothing");
         self.send(network, track, packet);
@@ -160,7 +160,7 @@ impl Server {
         self.next_id += 1;
         self.next_question += 1;
         entry.questions.insert(id, number);
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, NAMES[entry.name]);
         let packet = encoder.event("question", Some(id), &number).expect("a number");
         self.send(network, track, packet);
@@ -178,7 +178,7 @@ impl Server {
         if let Some(session) = self.sessions.get_mut(&sid) {
             session.namespaces.leave(NAMES[name]);
             session.has_kicked = true;
-            let mut scratch = Vec::new();
+            let mut scratch = Scratch::new();
             let packet = Encoder::new(&mut scratch, NAMES[name]).disconnect();
             session.queue(network, packet.into_frames());
         }

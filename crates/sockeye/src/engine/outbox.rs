@@ -56,11 +56,12 @@ impl Outbox {
 
     /// A frame that nobody else gets. A short one is copied behind the others, which are then written
     /// as they lie.
-    pub(crate) fn push_alone(&mut self, frame: Frame) {
-        if frame.len() <= COPIED_BYTES {
-            self.push_own(FrameRef::from(&frame));
+    #[inline]
+    pub(crate) fn push_alone(&mut self, frame: FrameRef<'_>) {
+        if frame.as_bytes().len() <= COPIED_BYTES {
+            self.push_own(frame);
         } else {
-            self.push(frame);
+            self.push(frame.to_frame());
         }
     }
 

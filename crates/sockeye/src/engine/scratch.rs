@@ -1,6 +1,9 @@
 //! Buffers that belong to a thread and not to a connection, so that an idle connection owns none.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
+
+use sockeye_proto::socket::Scratch;
 
 /// What one read takes at most.
 const READ_BYTES: usize = 256 * 1024;
@@ -10,12 +13,12 @@ const KEPT_BYTES: usize = 256 * 1024;
 thread_local! {
     static READ: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static WRITE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static ENCODE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static ENCODE: Cell<Scratch> = const { Cell::new(Scratch::new()) };
 }
 
 /// Lends the thread's read buffer, of full length.
 pub(super) fn with_read<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    lend(&READ, |buffer| {
+    lend(&READ, Vec::capacity, |buffer| {
         buffer.resize(READ_BYTES, 0);
         use_it(buffer)
     })
@@ -23,26 +26,27 @@ pub(super) fn with_read<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 
 /// Lends the thread's write buffer, empty.
 pub(super) fn with_write<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    lend(&WRITE, |buffer| {
+    lend(&WRITE, Vec::capacity, |buffer| {
         buffer.clear();
         use_it(buffer)
     })
 }
 
 /// Lends the thread's buffer for packets that are being written.
-pub(crate) fn with_encode_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    lend(&ENCODE, use_it)
+pub(crate) fn with_encode_scratch<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
+    lend(&ENCODE, Scratch::capacity, use_it)
 }
 
 /// Takes the buffer out while it is lent: user code that runs meanwhile (a `Serialize` that emits,
 /// a handler) finds an empty one.
-fn lend<R>(
-    slot: &'static std::thread::LocalKey<Cell<Vec<u8>>>,
-    use_it: impl FnOnce(&mut Vec<u8>) -> R,
+fn lend<B: Default, R>(
+    slot: &'static LocalKey<Cell<B>>,
+    capacity: impl FnOnce(&B) -> usize,
+    use_it: impl FnOnce(&mut B) -> R,
 ) -> R {
     let mut buffer = slot.take();
     let result = use_it(&mut buffer);
-    if buffer.capacity() <= KEPT_BYTES {
+    if capacity(&buffer) <= KEPT_BYTES {
         slot.set(buffer);
     }
     result

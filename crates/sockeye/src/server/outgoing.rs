@@ -27,8 +27,13 @@ impl PacketFrames for PacketForOne<'_> {
             Self::Written(packet) => {
                 // Text is the same in all dialects.
                 outbox.push_own(packet.text());
-                for attachment in packet.into_attachments() {
-                    outbox.push_alone(dialect.frame(attachment));
+                let as_it_is = dialect.takes_frames_as_they_are();
+                for attachment in packet.attachments() {
+                    if as_it_is {
+                        outbox.push_alone(attachment);
+                    } else {
+                        outbox.push(dialect.frame(attachment.to_frame()));
+                    }
                 }
             }
             Self::Translated(packet) => packet.queue(dialect, outbox),

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 
 use crate::socket::{ArgumentWriter, Offset, Recovery, ToArguments, is_reserved_event};
-use crate::websocket::{Frame, FrameRef, HEADROOM, Opcode};
+use crate::websocket::{FrameRef, HEADROOM, Opcode};
 
 mod encoded;
 mod error;
+mod scratch;
 mod string;
 #[cfg(test)]
 mod tests;
 
 pub use encoded::{Encoded, Written};
 pub use error::EncodeError;
+pub(in crate::socket) use scratch::Attachments;
+pub use scratch::Scratch;
 pub(in crate::socket) use string::write_string;
 
 /// So much higher is the type of an event or acknowledgement that has attachments.
@@ -22,22 +25,23 @@ const WITH_ATTACHMENTS: u8 = 3;
 /// The digits of a `u64`, and of the largest count of attachments.
 const DIGITS: usize = 20;
 
-/// Writes packets for one namespace into a scratch buffer that is used over and over.
+/// Writes packets for one namespace into a buffer that is used over and over.
 ///
 /// The payload is written first, behind room for everything that may stand before it, because
 /// only then is it known how many attachments the packet has. So each packet is serialized
 /// straight into place, and copied once, into its frame.
 #[derive(Debug)]
 pub struct Encoder<'a> {
-    scratch: &'a mut Vec<u8>,
+    text: &'a mut Vec<u8>,
+    attachments: &'a mut Attachments,
     namespace: &'a str,
-    attachments: Vec<Frame>,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder for packets of `namespace`. What `scratch` holds is lost.
-    pub const fn new(scratch: &'a mut Vec<u8>, namespace: &'a str) -> Self {
-        Self { scratch, namespace, attachments: Vec::new() }
+    pub const fn new(scratch: &'a mut Scratch, namespace: &'a str) -> Self {
+        let Scratch { text, attachments } = scratch;
+        Self { text, attachments, namespace }
     }
 
     /// An event; with an id if it asks for an acknowledgement.
@@ -80,9 +84,9 @@ impl<'a> Encoder<'a> {
     ) -> Result<Encoded, EncodeError> {
         let mut encoder = self.reborrow();
         encoder.event_list(name, arguments)?;
-        encoder.scratch.pop();
+        encoder.text.pop();
         for part in [b",\"", offset.text().as_bytes(), b"\"]"] {
-            encoder.scratch.extend_from_slice(part);
+            encoder.text.extend_from_slice(part);
         }
         Ok(encoder.write(b'2', None).into_encoded())
     }
@@ -97,8 +101,8 @@ impl<'a> Encoder<'a> {
             return Err(EncodeError::ReservedEvent(name.to_owned()));
         }
         self.begin();
-        self.scratch.push(b'[');
-        write_string(self.scratch, name).map_err(EncodeError::Json)?;
+        self.text.push(b'[');
+        write_string(self.text, name).map_err(EncodeError::Json)?;
         self.arguments(arguments, true)
     }
 
@@ -124,7 +128,7 @@ impl<'a> Encoder<'a> {
         arguments: &A,
     ) -> Result<Written<'a>, EncodeError> {
         self.begin();
-        self.scratch.push(b'[');
+        self.text.push(b'[');
         self.arguments(arguments, false)?;
         Ok(self.write(b'3', Some(id)))
     }
@@ -135,7 +139,7 @@ impl<'a> Encoder<'a> {
         self.begin();
         let pid = pid.map_or_else(String::new, |pid| format!(",\"pid\":\"{pid}\""));
         for part in ["{\"sid\":\"", sid, "\"", &pid, "}"] {
-            self.scratch.extend_from_slice(part.as_bytes());
+            self.text.extend_from_slice(part.as_bytes());
         }
         self.finish(b'0')
     }
@@ -163,23 +167,23 @@ impl<'a> Encoder<'a> {
         let own: BTreeMap<Cow<'_, str>, IgnoredAny> =
             serde_json::from_str(auth).map_err(EncodeError::Auth)?;
         self.begin();
-        let start = self.scratch.len();
+        let start = self.text.len();
         for (key, value) in [("pid", recovery.pid), ("offset", recovery.offset)] {
             let Some(value) = value.filter(|_| !own.contains_key(key)) else { continue };
-            let mark = if self.scratch.len() == start { "{\"" } else { ",\"" };
+            let mark = if self.text.len() == start { "{\"" } else { ",\"" };
             for part in [mark, key, "\":"] {
-                self.scratch.extend_from_slice(part.as_bytes());
+                self.text.extend_from_slice(part.as_bytes());
             }
-            write_string(self.scratch, value).map_err(EncodeError::Json)?;
+            write_string(self.text, value).map_err(EncodeError::Json)?;
         }
-        let has_recovery = self.scratch.len() > start;
+        let has_recovery = self.text.len() > start;
         let rest = match auth.strip_prefix('{') {
             Some(members) if has_recovery && !own.is_empty() => [",", members],
             Some(_) if has_recovery => ["", "}"],
             _ if given => ["", auth],
             _ => ["", ""],
         };
-        rest.iter().for_each(|part| self.scratch.extend_from_slice(part.as_bytes()));
+        rest.iter().for_each(|part| self.text.extend_from_slice(part.as_bytes()));
         Ok(self.finish(b'0'))
     }
 
@@ -189,7 +193,7 @@ impl<'a> Encoder<'a> {
         let message = serde_json::Value::from(message).to_string();
         let data = data.map_or_else(String::new, |data| format!(",\"data\":{data}"));
         for part in ["{\"message\":", &message, &data, "}"] {
-            self.scratch.extend_from_slice(part.as_bytes());
+            self.text.extend_from_slice(part.as_bytes());
         }
         self.finish(b'4')
     }
@@ -198,7 +202,7 @@ impl<'a> Encoder<'a> {
     /// it takes for an acknowledgement id.
     pub fn connect_error_value(&mut self, reason: &serde_json::Value) -> Encoded {
         self.begin();
-        self.scratch.extend_from_slice(reason.to_string().as_bytes());
+        self.text.extend_from_slice(reason.to_string().as_bytes());
         self.finish(b'4')
     }
 
@@ -214,9 +218,9 @@ impl<'a> Encoder<'a> {
         arguments: &A,
         after_name: bool,
     ) -> Result<(), EncodeError> {
-        let mut writer = ArgumentWriter::new(self.scratch, &mut self.attachments, after_name);
+        let mut writer = ArgumentWriter::new(self.text, self.attachments, after_name);
         arguments.write(&mut writer).map_err(EncodeError::Json)?;
-        self.scratch.push(b']');
+        self.text.push(b']');
         Ok(())
     }
 
@@ -226,12 +230,13 @@ impl<'a> Encoder<'a> {
     }
 
     fn begin(&mut self) {
+        self.attachments.clear();
         let room = self.room();
-        if self.scratch.len() < room {
-            self.scratch.resize(room, 0);
+        if self.text.len() < room {
+            self.text.resize(room, 0);
         }
         // What lies there is written over, or not sent.
-        self.scratch.truncate(room);
+        self.text.truncate(room);
     }
 
     /// A packet without an id or attachments, behind whose type the payload lies.
@@ -240,7 +245,8 @@ impl<'a> Encoder<'a> {
     }
 
     const fn reborrow(&mut self) -> Encoder<'_> {
-        Encoder::new(self.scratch, self.namespace)
+        let Self { text, attachments, namespace } = self;
+        Encoder { text, attachments, namespace }
     }
 
     /// Completes a packet of this kind, or if it has attachments, of the kind that has them.
@@ -262,7 +268,7 @@ impl<'a> Encoder<'a> {
             self.prepend(&mut start, itoa::Buffer::new().format(self.attachments.len()).as_bytes());
             self.prepend(&mut start, &[b'4', kind + WITH_ATTACHMENTS]);
         }
-        let text = FrameRef::in_scratch(Opcode::Text, self.scratch, start);
+        let text = FrameRef::in_scratch(Opcode::Text, self.text, start);
         // There is room.
         Written { text: text.unwrap_or_default(), attachments: self.attachments }
     }
@@ -270,6 +276,6 @@ impl<'a> Encoder<'a> {
     #[inline]
     fn prepend(&mut self, start: &mut usize, part: &[u8]) {
         *start -= part.len();
-        self.scratch[*start..*start + part.len()].copy_from_slice(part);
+        self.text[*start..*start + part.len()].copy_from_slice(part);
     }
 }

@@ -11,8 +11,8 @@ mod write;
 
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
-pub(super) use encode::write_string;
-pub use encode::{EncodeError, Encoded, Encoder, Written};
+pub(super) use encode::{Attachments, write_string};
+pub use encode::{EncodeError, Encoded, Encoder, Scratch, Written};
 pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};
 pub(super) use surrogates::replace_lone_surrogates;

@@ -7,9 +7,8 @@
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::{Error, Result};
 
-use super::encode::write_string;
+use super::encode::{Attachments, write_string};
 use super::placeholder::write_placeholder;
-use crate::websocket::Frame;
 
 mod compound;
 #[cfg(test)]
@@ -23,7 +22,7 @@ const VERBATIM: &str = "$serde_json::private::";
 /// The end of a text of JSON, where the next value will stand, and the attachments of its packet.
 pub(in crate::socket) struct TextWriter<'a> {
     pub(in crate::socket) json: &'a mut Vec<u8>,
-    pub(in crate::socket) attachments: &'a mut Vec<Frame>,
+    pub(in crate::socket) attachments: &'a mut Attachments,
 }
 
 impl TextWriter<'_> {
@@ -126,7 +125,7 @@ impl<'w, 'a> Serializer for &'w mut TextWriter<'a> {
 
     fn serialize_bytes(self, bytes: &[u8]) -> Result<()> {
         let number = self.attachments.len();
-        self.attachments.push(Frame::binary(bytes));
+        self.attachments.push(bytes);
         write_placeholder(self.json, number);
         Ok(())
     }

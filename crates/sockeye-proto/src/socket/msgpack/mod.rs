@@ -97,7 +97,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::socket::{Encoder, Packet, Payload};
+    use crate::socket::{Encoder, Packet, Payload, Scratch};
 
     fn parser() -> Arc<dyn Parser> {
         Arc::new(MessagePack)
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_servers_answers_are_the_references() {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, "/");
         let mut event = |name, id, arguments: serde_json::Value| {
             let arguments: Vec<Value> = serde_json::from_value(arguments).unwrap();
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(decode(&bytes).unwrap(), deepest);
         let received = receive(&bytes);
         let Payload::Event { arguments, .. } = received.packet().unwrap().payload else { panic!() };
-        let echo = Encoder::new(&mut Vec::new(), "/").event("a", None, &arguments).unwrap();
+        let echo = Encoder::new(&mut Scratch::new(), "/").event("a", None, &arguments).unwrap();
         let echo = echo.with_parser(&parser(), "/").unwrap();
         assert_eq!(echo.frames().next().unwrap().payload(), bytes);
         let error = MessagePack.encode(&event(127)).unwrap_err();
@@ -341,7 +341,8 @@ mod tests {
     fn sent_arguments_keep_their_bytes_and_numbers() {
         let bytes = Value::Binary(Bytes::from_static(&[0, 255]));
         let arguments = (vec![bytes.clone()], u64::MAX, i64::MIN, 0.1, "é");
-        let encoded = Encoder::new(&mut Vec::new(), "/a,b").event("e", None, &arguments).unwrap();
+        let encoded =
+            Encoder::new(&mut Scratch::new(), "/a,b").event("e", None, &arguments).unwrap();
         let encoded = encoded.with_parser(&parser(), "/a,b").unwrap();
         let packet = decode(encoded.frames().next().unwrap().payload()).unwrap();
         assert_eq!(packet.namespace, "/a,b");

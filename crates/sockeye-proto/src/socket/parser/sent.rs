@@ -112,7 +112,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::socket::{Encoder, Offset, ParserDecoder, Recovery};
+    use crate::socket::{Encoder, Offset, ParserDecoder, Recovery, Scratch};
 
     /// Two messages for each packet: what it is, and its data.
     struct Debugging;
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_custom_parser_is_given_each_packet_in_full() {
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         for namespace in ["/", "/a", "/a,b", "/5-", "no slash", "/,1[", ""] {
             let mut encoder = Encoder::new(&mut scratch, namespace);
             let event = encoder.event("e", Some(12), &(1, Bytes::from_static(&[7]), "x"));
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn s_079_an_offset_goes_through_the_parser_too() {
         let parser: Arc<dyn Parser> = Arc::new(Debugging);
-        let event = Encoder::new(&mut Vec::new(), "/a").event("e", None, &1).unwrap();
+        let event = Encoder::new(&mut Scratch::new(), "/a").event("e", None, &1).unwrap();
         let event = event.with_parser(&parser, "/a").unwrap();
         let event = event.with_offset(Offset::new(0)).unwrap();
         assert_eq!(event.text(), b"2/a,[\"e\",1,\"~0\"]");
@@ -213,7 +213,7 @@ mod tests {
                 unreachable!("nothing is received")
             }
         }
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         let mut encoder = Encoder::new(&mut scratch, "/");
         let mut error = |id, value: Value| {
             let parser: Arc<dyn Parser> = Arc::new(Refusing);

@@ -9,7 +9,7 @@ mod retrying;
 use std::sync::Arc;
 
 use super::*;
-use crate::socket::{Decoder, Encoded, Encoder, OwnedArguments};
+use crate::socket::{Decoder, Encoded, Encoder, OwnedArguments, Scratch};
 
 /// A namespace with a driver that does what it is told, and writes it down.
 struct Client {
@@ -47,7 +47,7 @@ impl Client {
         self.says();
         let request = self.asked.take().expect("auth is asked for");
         let recovery = self.machine.authenticated(request).expect("it is wanted");
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::new();
         text(&Encoder::new(&mut scratch, "/").connect_with(None, recovery).unwrap())
     }
 
@@ -157,13 +157,13 @@ impl Client {
 }
 
 fn event(name: &str, id: Option<AcknowledgementId>) -> Outgoing {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let packet = Encoder::new(&mut scratch, "/").event(name, id, &()).unwrap();
     Outgoing { packet, compress: true }
 }
 
 fn acknowledgement(id: AcknowledgementId) -> Outgoing {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let arguments = OwnedArguments::default();
     let packet = Encoder::new(&mut scratch, "/").acknowledgement(id, &arguments).unwrap();
     Outgoing { packet, compress: true }

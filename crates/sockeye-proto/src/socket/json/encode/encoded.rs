@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use super::EncodeError;
+use super::{Attachments, EncodeError};
 use crate::socket::Offset;
 use crate::socket::parser::Translated;
 use crate::websocket::{Frame, FrameRef, Opcode};
@@ -102,29 +102,30 @@ impl Encoded {
     }
 }
 
-/// A packet as it was just written: for who has one receiver for it, which costs no allocation then.
-#[derive(Debug)]
+/// A packet as it was just written, which lies in the encoder's [`Scratch`](super::Scratch): for who has
+/// one receiver for it, which costs no allocation then.
+#[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
     pub(super) text: FrameRef<'a>,
-    pub(super) attachments: Vec<Frame>,
+    pub(super) attachments: &'a Attachments,
 }
 
 impl Written<'_> {
-    /// Its first frame, which lies in the encoder's scratch buffer.
+    /// Its first frame.
     #[must_use]
     pub const fn text(&self) -> FrameRef<'_> {
         self.text
     }
 
     /// The frames behind it.
-    #[must_use]
-    pub fn into_attachments(self) -> Vec<Frame> {
-        self.attachments
+    pub fn attachments(&self) -> impl ExactSizeIterator<Item = FrameRef<'_>> {
+        self.attachments.iter()
     }
 
     /// The same packet, for any number of receivers.
     #[must_use]
     pub fn into_encoded(self) -> Encoded {
-        Encoded::new(self.text.to_frame(), self.attachments)
+        let attachments = self.attachments.iter().map(FrameRef::to_frame).collect();
+        Encoded::new(self.text.to_frame(), attachments)
     }
 }

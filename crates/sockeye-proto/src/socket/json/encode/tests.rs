@@ -4,17 +4,18 @@ use serde_json::json;
 
 use super::*;
 use crate::socket::Value;
+use crate::websocket::Frame;
 
 fn text(encoded: &Encoded) -> String {
     String::from_utf8(encoded.text().to_vec()).unwrap()
 }
 
 fn event<A: ToArguments + ?Sized>(arguments: &A) -> String {
-    text(&Encoder::new(&mut Vec::new(), "/").event("e", None, arguments).unwrap())
+    text(&Encoder::new(&mut Scratch::new(), "/").event("e", None, arguments).unwrap())
 }
 
 fn acknowledgement<A: ToArguments + ?Sized>(arguments: &A) -> String {
-    text(&Encoder::new(&mut Vec::new(), "/").acknowledgement(7, arguments).unwrap())
+    text(&Encoder::new(&mut Scratch::new(), "/").acknowledgement(7, arguments).unwrap())
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn bytes_anywhere_become_attachments() {
     }
     let upload = Upload { name: "x", content: Bytes::from_static(&[1, 2]) };
     let more = Value::Array(vec![Value::Binary(Bytes::from_static(&[3]))]);
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let encoded =
         Encoder::new(&mut scratch, "/files").event("up", Some(3), &(upload, more)).unwrap();
     assert_eq!(
@@ -62,7 +63,7 @@ fn bytes_anywhere_become_attachments() {
 
 #[test]
 fn the_servers_answers_are_the_references() {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let mut encoder = Encoder::new(&mut scratch, "/nope");
     assert_eq!(text(&encoder.connect("YDdIvTwz8y", None)), "0/nope,{\"sid\":\"YDdIvTwz8y\"}");
     assert_eq!(text(&encoder.connect("a", Some("b"))), "0/nope,{\"sid\":\"a\",\"pid\":\"b\"}");
@@ -82,7 +83,7 @@ fn the_servers_answers_are_the_references() {
 
 #[test]
 fn c_051_a_client_says_what_it_comes_back_with_and_then_who_it_is() {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let mut encoder = Encoder::new(&mut scratch, "/a");
     let mut connect =
         |auth, pid, offset| text(&encoder.connect_with(auth, Recovery { pid, offset }).unwrap());
@@ -108,7 +109,7 @@ fn c_051_a_client_says_what_it_comes_back_with_and_then_who_it_is() {
 
 #[test]
 fn the_frame_is_complete() {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let encoded = Encoder::new(&mut scratch, "/").event("hi", None, "é").unwrap();
     let frame = encoded.frames().next().unwrap();
     assert_eq!(frame.as_bytes(), b"\x81\x0d42[\"hi\",\"\xc3\xa9\"]");
@@ -116,7 +117,7 @@ fn the_frame_is_complete() {
 
 #[test]
 fn s_079_an_offset_is_one_more_argument() {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let mut encoder = Encoder::new(&mut scratch, "/");
     let plain = encoder.event("hi", None, &("é", Bytes::from_static(&[1]))).unwrap();
     let offered = plain.with_offset(Offset::new(35)).unwrap();
@@ -134,7 +135,7 @@ fn s_079_an_offset_is_one_more_argument() {
 
 #[test]
 fn a_packet_is_compressed_once() {
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::new();
     let attachment = Value::Binary(Bytes::from_static(&[1, 2]));
     let encoded = Encoder::new(&mut scratch, "/").event("e", None, &(attachment,)).unwrap();
     let mut calls = 0;
@@ -154,6 +155,6 @@ fn a_packet_is_compressed_once() {
 
 #[test]
 fn reserved_names_are_refused() {
-    let error = Encoder::new(&mut Vec::new(), "/").event("connect", None, &()).unwrap_err();
+    let error = Encoder::new(&mut Scratch::new(), "/").event("connect", None, &()).unwrap_err();
     assert_eq!(error.to_string(), "\"connect\" is a reserved event name");
 }

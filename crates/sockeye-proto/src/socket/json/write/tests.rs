@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 fn write(value: &(impl Serialize + ?Sized)) -> Result<String> {
-    let (mut json, mut attachments) = (b"[".to_vec(), Vec::new());
+    let (mut json, mut attachments) = (b"[".to_vec(), Attachments::new());
     value.serialize(&mut TextWriter { json: &mut json, attachments: &mut attachments })?;
     Ok(String::from_utf8(json.split_off(1)).unwrap())
 }
