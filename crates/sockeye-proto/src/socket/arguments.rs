@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Value;
 use super::json::{Attachments, TextWriter, first_value, replace_lone_surrogates};
 
 mod call;
@@ -266,12 +267,22 @@ impl<'a> ArgumentWriter<'a> {
 
     #[inline]
     fn relay(&mut self, arguments: Arguments<'_>) -> serde_json::Result<()> {
+        if !self.attachments.is_empty() && !arguments.attachments.is_empty() {
+            return self.renumber(arguments);
+        }
         if !arguments.list.is_empty() {
             self.comma();
             self.json.extend_from_slice(arguments.list.as_bytes());
         }
         arguments.attachments.iter().for_each(|bytes| self.attachments.push(bytes));
         Ok(())
+    }
+
+    /// What stands for their attachments does not when there are others before them.
+    #[cold]
+    fn renumber(&mut self, arguments: Arguments<'_>) -> serde_json::Result<()> {
+        let values = arguments.decode_all::<Value>().map_err(|error| error.source)?;
+        values.iter().try_for_each(|value| self.value(value))
     }
 
     fn comma(&mut self) {
@@ -393,6 +404,35 @@ mod tests {
         let wrong = arguments("1,2").decode::<(i32, String)>().unwrap_err();
         assert_eq!(wrong.argument(), 2);
         assert!(wrong.to_string().contains("invalid type: integer `2`, expected a string"));
+    }
+
+    #[test]
+    fn relayed_behind_bytes_of_ones_own_attachments_keep_their_places() {
+        struct Both<'a>(Value, Arguments<'a>);
+        impl ToArguments for Both<'_> {
+            fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+                self.0.write(writer)?;
+                self.1.write(writer)
+            }
+        }
+        let attachments = [Bytes::from_static(b"b"), Bytes::from_static(b"c")];
+        let list = r#"{"_placeholder":true,"num":1},7,[{"_placeholder":true,"num":0}]"#;
+        let relayed = Arguments { list, attachments: &attachments };
+        let written = |own: Value| {
+            let (mut json, mut attachments) = (Vec::new(), Attachments::new());
+            let mut writer = ArgumentWriter::new(&mut json, &mut attachments, false);
+            Both(own, relayed).write(&mut writer).unwrap();
+            let attachments = attachments.iter().map(|frame| frame.payload().to_vec());
+            (String::from_utf8(json).unwrap(), attachments.collect::<Vec<_>>())
+        };
+        let (json, attachments) = written(Value::Binary(Bytes::from_static(b"a")));
+        assert_eq!(
+            json,
+            r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},7,[{"_placeholder":true,"num":2}]"#
+        );
+        assert_eq!(attachments, [b"a", b"c", b"b"]);
+        let (json, attachments) = written(Value::Null);
+        assert_eq!((json, attachments.len()), (format!("null,{list}"), 2));
     }
 
     #[test]
