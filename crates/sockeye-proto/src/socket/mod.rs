@@ -36,4 +36,4 @@ pub use parser::{
     PacketKind, Parser, ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket,
     ReceivedPacket,
 };
-pub use value::Value;
+pub use value::{Map, MapIntoIter, MapIter, Value};

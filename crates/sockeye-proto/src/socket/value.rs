@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -6,7 +5,12 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
+use super::json::Key;
+
 mod deserialize;
+mod map;
+
+pub use map::{Map, MapIntoIter, MapIter};
 
 /// Any Socket.IO data: JSON, with bytes anywhere in it.
 ///
@@ -28,8 +32,8 @@ pub enum Value {
     Binary(Bytes),
     /// A list.
     Array(Vec<Self>),
-    /// An object. Of a key given twice the last one counts.
-    Object(BTreeMap<String, Self>),
+    /// An object. Of a key given twice the last value counts.
+    Object(Map),
 }
 
 impl Serialize for Value {
@@ -41,7 +45,7 @@ impl Serialize for Value {
             Self::String(text) => serializer.serialize_str(text),
             Self::Binary(bytes) => serializer.serialize_bytes(bytes),
             Self::Array(items) => serializer.collect_seq(items),
-            Self::Object(entries) => serializer.collect_map(entries),
+            Self::Object(members) => members.serialize(serializer),
         }
     }
 }
@@ -62,96 +66,145 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let mut value = Value::Null;
+        let Self { attachments } = self;
+        InPlace { place: &mut value, attachments }.deserialize(deserializer)?;
+        Ok(value)
+    }
+}
+
+/// Builds a value where it is to lie: one that is handed over is copied several times on its way, which
+/// takes as long as to read it.
+struct InPlace<'a> {
+    place: &'a mut Value,
+    attachments: &'a [Bytes],
+}
+
+impl InPlace<'_> {
+    #[inline(always)]
+    fn put<E>(self, value: Value) -> Result<(), E> {
+        *self.place = value;
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for InPlace<'_> {
+    type Value = ();
+
+    #[inline(always)]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for ValueSeed<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for InPlace<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON or bytes")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    #[inline]
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.put(Value::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_none<E>(self) -> Result<(), E> {
+        self.put(Value::Null)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         self.deserialize(deserializer)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    #[inline]
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.put(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    #[inline]
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.put(Value::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    #[inline]
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.put(Value::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.put(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
+    #[inline]
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.put(Value::String(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::String(text))
+    fn visit_string<E>(self, text: String) -> Result<(), E> {
+        self.put(Value::String(text))
     }
 
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Value, E> {
-        Ok(Value::Binary(Bytes::copy_from_slice(bytes)))
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<(), E> {
+        self.put(Value::Binary(Bytes::copy_from_slice(bytes)))
     }
 
-    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Value, E> {
-        Ok(Value::Binary(bytes.into()))
+    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<(), E> {
+        self.put(Value::Binary(bytes.into()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    #[inline]
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Self { place, attachments } = self;
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
+        while items.next_element_seed(Item { list: &mut list, attachments })?.is_some() {}
+        *place = Value::Array(list);
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = BTreeMap::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            object.insert(key, entries.next_value_seed(self)?);
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self { place, attachments } = self;
+        let mut object = Map::new();
+        while let Some(key) = members.next_key_seed(Key)? {
+            members.next_value_seed(InPlace { place: object.place_of(&key), attachments })?;
         }
-        if self.attachments.is_empty() {
-            return Ok(Value::Object(object));
-        }
-        match attachment_number(&object) {
-            Some(number) => self.attachment(number).map_err(de::Error::custom),
-            None => Ok(Value::Object(object)),
-        }
+        *place = match attachment_number(&object, attachments) {
+            Some(number) => Value::Binary(attachment(number, attachments)?),
+            None => Value::Object(object),
+        };
+        Ok(())
     }
 }
 
-impl ValueSeed<'_> {
-    fn attachment(&self, number: Option<usize>) -> Result<Value, &'static str> {
-        let attachment = number.and_then(|number| self.attachments.get(number));
-        attachment.cloned().map(Value::Binary).ok_or("illegal attachments")
+/// The next item of a list, if there is one.
+struct Item<'a> {
+    list: &'a mut Vec<Value>,
+    attachments: &'a [Bytes],
+}
+
+impl<'de> DeserializeSeed<'de> for Item<'_> {
+    type Value = ();
+
+    #[inline(always)]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Self { list, attachments } = self;
+        let place = list.push_mut(Value::Null);
+        InPlace { place, attachments }.deserialize(deserializer)
     }
+}
+
+fn attachment<E: de::Error>(number: Option<usize>, attachments: &[Bytes]) -> Result<Bytes, E> {
+    let attachment = number.and_then(|number| attachments.get(number));
+    attachment.cloned().ok_or_else(|| E::custom("illegal attachments"))
 }
 
 /// The attachment's number if `object` is a placeholder: `Some(None)` if it names none that could
 /// exist. An object with other keys beside them is a placeholder too, as in the reference; in data
 /// that has no attachments it is just an object.
-fn attachment_number(object: &BTreeMap<String, Value>) -> Option<Option<usize>> {
-    if object.get("_placeholder") != Some(&Value::Bool(true)) {
+#[inline]
+fn attachment_number(object: &Map, attachments: &[Bytes]) -> Option<Option<usize>> {
+    if attachments.is_empty() || object.get("_placeholder") != Some(&Value::Bool(true)) {
         return None;
     }
     let Some(Value::Number(number)) = object.get("num") else { return Some(None) };

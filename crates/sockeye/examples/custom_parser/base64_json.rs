@@ -67,7 +67,7 @@ fn to_json(value: &Value) -> Json {
         Value::Binary(bytes) => json!({MARKER: STANDARD.encode(bytes)}),
         Value::Array(items) => items.iter().map(to_json).collect(),
         Value::Object(entries) => {
-            entries.iter().map(|(key, value)| (key.clone(), to_json(value))).collect()
+            entries.iter().map(|(key, value)| (key.to_owned(), to_json(value))).collect()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod key;
 mod placeholder;
 mod plain;
 mod scan;
@@ -13,6 +14,7 @@ pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
 pub(super) use encode::{Attachments, write_string};
 pub use encode::{EncodeError, Encoded, Encoder, Scratch, Written};
+pub(super) use key::Key;
 pub(super) use placeholder::write_placeholder;
 pub(super) use scan::{MAX_DEPTH, first_value};
 pub(super) use surrogates::replace_lone_surrogates;

@@ -1,12 +1,12 @@
 //! What stands in a packet's text for its attachments: writes it, and checks that every one names an
 //! attachment that the packet has (S-003, S-007).
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::de::StrRead;
 
+use super::key::Key;
 use super::text::Text;
 
 /// What is before the number in a placeholder, and behind it, as everybody writes it.
@@ -144,33 +144,6 @@ impl<'de> Visitor<'de> for Check {
             return Err(de::Error::custom("illegal attachments"));
         }
         Ok(Seen::Other)
-    }
-}
-
-/// An object's key, borrowed when it has no escapes.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(key.to_owned()))
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
     fn what_the_official_client_sends() {
         let date = json!({"d": "1970-01-01T00:00:00.000Z", "n": null});
         let Value::Object(mut object) = value(date) else { panic!() };
-        object.insert("b".into(), Value::Binary(Bytes::from_static(&[1])));
+        object.insert("b", Value::Binary(Bytes::from_static(&[1])));
         let event = Value::Array(vec![value(json!("x")), Value::Object(object)]);
         for (hex, expected) in [
             ("83a47479706500a464617461d40000a36e7370a12f", packet(PacketKind::Connect, None, None)),

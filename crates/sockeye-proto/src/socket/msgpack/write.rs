@@ -1,10 +1,9 @@
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Number;
 
 use super::MAX_DEPTH;
-use crate::socket::{PacketKind, ParserPacket, Value};
+use crate::socket::{Map, PacketKind, ParserPacket, Value};
 
 /// Why a packet cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +104,8 @@ impl Writer {
 
     /// A map in which these keys go first, `undefined` if they are not there: what the reference's
     /// server makes is an object with all of its fields (S-020).
-    fn ordered(
-        &mut self,
-        entries: &BTreeMap<String, Value>,
-        first: [&str; 2],
-    ) -> Result<(), WriteError> {
-        let is_other = |key: &String| !first.contains(&&**key);
+    fn ordered(&mut self, entries: &Map, first: [&str; 2]) -> Result<(), WriteError> {
+        let is_other = |key: &str| !first.contains(&key);
         let others = entries.keys().filter(|key| is_other(key)).count();
         self.head(&MAP, first.len() + others)?;
         for key in first {

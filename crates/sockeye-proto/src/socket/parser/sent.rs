@@ -181,7 +181,7 @@ mod tests {
                 messages(Ok(error), namespace),
                 [
                     format!("4ConnectError {namespace} None"),
-                    "{\"data\":1,\"message\":\"no\"}".to_owned()
+                    "{\"message\":\"no\",\"data\":1}".to_owned()
                 ]
             );
         }
