@@ -1,13 +1,13 @@
 //! Arrays and objects.
 //!
 //! What programs write has no space in it, mostly short keys and strings, and whole numbers. That is
-//! stepped over a word at a time, and of a window of bytes it is asked once whether it is there: the
+//! stepped over a word at a time, keys a byte at a time, and of a window of bytes it is asked once whether it is there: the
 //! quick functions in here. They say nothing of what does not look like it, and the careful ones
 //! decide.
 
 use super::careful::{behind_key, behind_literal, behind_number, behind_space, behind_string};
 use super::{MAX_DEPTH, NotJson};
-use crate::socket::json::plain::ascii_bytes_of_word;
+use crate::socket::json::plain::{ascii_bytes_of_word, ascii_bytes_one_by_one};
 
 /// What follows something that is as it must be.
 type Rest<'a> = Result<&'a [u8], NotJson>;
@@ -189,7 +189,7 @@ fn quick_key(marked: &[u8]) -> Option<(&[u8; KEY + SCALAR], usize)> {
     if window[1] != b'"' {
         return None;
     }
-    let plain = ascii_bytes_of_word(window[2..].first_chunk()?);
+    let plain = ascii_bytes_one_by_one(window[2..].first_chunk()?);
     (window[plain + 2..plain + 4] == *b"\":").then_some((window, plain + 4))
 }
 
