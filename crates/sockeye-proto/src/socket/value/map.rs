@@ -1,35 +1,46 @@
 //! Objects.
 
-use std::collections::HashMap;
-use std::{fmt, mem, slice, vec};
+use std::{fmt, mem};
 
 use serde::ser::{Serialize, Serializer};
 
 use super::Value;
 
-/// Room for so many members is made for the first.
-const FEW: usize = 8;
+mod iter;
+mod keys;
+#[cfg(test)]
+mod tests;
 
-/// With more members than this, keys are looked up by their hash.
-const SOME: usize = 16;
+pub use iter::{MapIntoIter, MapIter};
+use keys::{EachKey, Keys};
+
+/// Room for so many members, and for so many bytes of keys, is made with the first.
+const ROOM: usize = 8;
+const ROOM_BYTES: usize = 32;
 
 /// The members of an object, each key once, in the order in which they came: as in JavaScript, but
 /// that keys which are numbers have no place of their own.
 ///
-/// A member is found in constant time, or among the few there are.
+/// A member is found in constant time, or among the few there are. However many keys there are, they
+/// take one allocation.
 #[derive(Clone, Default)]
 pub struct Map {
-    members: Vec<(String, Value)>,
-    /// Where each key is, if there are more than [`SOME`].
-    #[expect(clippy::box_collection, reason = "nearly all are small, and have none")]
-    places: Option<Box<HashMap<String, usize>>>,
+    keys: Keys,
+    members: Vec<Member>,
+}
+
+#[derive(Clone)]
+struct Member {
+    /// Where its key ends, which begins where that of the member before it ends.
+    key_end: usize,
+    value: Value,
 }
 
 impl Map {
     /// An object without members.
     #[must_use]
     pub const fn new() -> Self {
-        Self { members: Vec::new(), places: None }
+        Self { keys: Keys::new(), members: Vec::new() }
     }
 
     /// How many members there are.
@@ -48,13 +59,13 @@ impl Map {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         let place = self.place(key)?;
-        self.members.get(place).map(|(_, value)| value)
+        self.members.get(place).map(|member| &member.value)
     }
 
     /// The value of a member, to be changed.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
         let place = self.place(key)?;
-        self.members.get_mut(place).map(|(_, value)| value)
+        self.members.get_mut(place).map(|member| &mut member.value)
     }
 
     /// Whether there is such a member.
@@ -75,78 +86,56 @@ impl Map {
     #[inline]
     pub(super) fn place_of(&mut self, key: &str) -> &mut Value {
         match self.place(key) {
-            Some(place) => &mut self.members[place].1,
+            Some(place) => &mut self.members[place].value,
             None => self.push(key),
         }
     }
 
     #[inline]
     fn push(&mut self, key: &str) -> &mut Value {
-        match self.members.len() {
-            0 => self.members.reserve(FEW),
-            SOME.. => self.note_place(key),
-            _ => {}
+        if self.members.is_empty() {
+            self.keys.reserve(ROOM_BYTES);
+            self.members.reserve(ROOM);
         }
-        &mut self.members.push_mut((key.into(), Value::Null)).1
-    }
-
-    /// One more is to be found by its hash.
-    #[inline(never)]
-    fn note_place(&mut self, key: &str) {
-        let members = &self.members;
-        let places = self.places.get_or_insert_with(|| Box::new(places_of(members)));
-        places.insert(key.into(), members.len());
+        let key_end = self.keys.push(key, &self.members);
+        &mut self.members.push_mut(Member { key_end, value: Value::Null }).value
     }
 
     /// Takes a member out; those behind it move up, which takes time for each of them.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let place = self.place(key)?;
-        let (_, value) = self.members.remove(place);
-        self.forget_place(key, place);
+        let Member { key_end, value } = self.members.remove(place);
+        let behind = self.members.get_mut(place..).unwrap_or_default();
+        behind.iter_mut().for_each(|member| member.key_end -= key.len());
+        self.keys.remove(key, key_end, place, self.members.len());
         Some(value)
-    }
-
-    fn forget_place(&mut self, key: &str, place: usize) {
-        let Some(places) = &mut self.places else { return };
-        if self.members.len() <= SOME {
-            self.places = None;
-            return;
-        }
-        places.remove(key);
-        places.values_mut().filter(|other| **other > place).for_each(|other| *other -= 1);
     }
 
     /// The members, in their order.
     pub fn iter(&self) -> MapIter<'_> {
-        MapIter(self.members.iter())
+        MapIter { keys: EachKey::of(self.keys.all()), members: self.members.iter() }
     }
 
     /// The members, in their order, and their values to be changed.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
-        self.members.iter_mut().map(|(key, value)| (key.as_str(), value))
+        let mut keys = EachKey::of(self.keys.all());
+        self.members.iter_mut().map(move |member| (keys.up_to(member.key_end), &mut member.value))
     }
 
     /// The keys, in their order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.members.iter().map(|(key, _)| key.as_str())
+        self.iter().map(|(key, _)| key)
     }
 
     /// The values, in their order.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
-        self.members.iter().map(|(_, value)| value)
+        self.members.iter().map(|member| &member.value)
     }
 
     #[inline]
     fn place(&self, key: &str) -> Option<usize> {
-        match &self.places {
-            Some(places) => places.get(key).copied(),
-            None => self.members.iter().position(|(other, _)| other == key),
-        }
+        self.keys.place(key, &self.members)
     }
-}
-
-fn places_of(members: &[(String, Value)]) -> HashMap<String, usize> {
-    members.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect()
 }
 
 /// What is equal has the same members, in whatever order.
@@ -170,9 +159,7 @@ impl Serialize for Map {
 
 impl<K: AsRef<str>> Extend<(K, Value)> for Map {
     fn extend<I: IntoIterator<Item = (K, Value)>>(&mut self, members: I) {
-        members.into_iter().for_each(|(key, value)| {
-            self.insert(key, value);
-        });
+        members.into_iter().for_each(|(key, value)| *self.place_of(key.as_ref()) = value);
     }
 }
 
@@ -187,135 +174,5 @@ impl<K: AsRef<str>> FromIterator<(K, Value)> for Map {
 impl<K: AsRef<str>, const N: usize> From<[(K, Value); N]> for Map {
     fn from(members: [(K, Value); N]) -> Self {
         members.into_iter().collect()
-    }
-}
-
-/// The members of a [`Map`], in their order.
-#[derive(Clone, Debug)]
-pub struct MapIter<'a>(slice::Iter<'a, (String, Value)>);
-
-impl<'a> Iterator for MapIter<'a> {
-    type Item = (&'a str, &'a Value);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|(key, value)| (key.as_str(), value))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl ExactSizeIterator for MapIter<'_> {}
-
-impl<'a> IntoIterator for &'a Map {
-    type Item = (&'a str, &'a Value);
-    type IntoIter = MapIter<'a>;
-
-    fn into_iter(self) -> MapIter<'a> {
-        self.iter()
-    }
-}
-
-/// The members of a [`Map`] that is taken apart, in their order.
-#[derive(Debug)]
-pub struct MapIntoIter(vec::IntoIter<(String, Value)>);
-
-impl Iterator for MapIntoIter {
-    type Item = (String, Value);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl ExactSizeIterator for MapIntoIter {}
-
-impl IntoIterator for Map {
-    type Item = (String, Value);
-    type IntoIter = MapIntoIter;
-
-    fn into_iter(self) -> MapIntoIter {
-        MapIntoIter(self.members.into_iter())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn numbered(keys: impl IntoIterator<Item = u32>) -> Map {
-        keys.into_iter().map(|key| (format!("key {key}"), Value::Number(key.into()))).collect()
-    }
-
-    fn keys(map: &Map) -> Vec<String> {
-        map.keys().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn members_keep_the_order_in_which_they_came_however_many_there_are() {
-        for count in [1, SOME as u32, SOME as u32 + 1, 200] {
-            let map = numbered((0..count).rev());
-            let expected: Vec<_> = (0..count).rev().map(|key| format!("key {key}")).collect();
-            assert_eq!(keys(&map), expected);
-            assert_eq!(map.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), expected);
-        }
-    }
-
-    #[test]
-    fn a_key_given_twice_stays_at_its_place_and_has_the_last_value() {
-        for count in [2, SOME as u32, 40] {
-            let mut map = numbered(0..count);
-            assert_eq!(map.insert("key 0", Value::Null), Some(Value::Number(0.into())));
-            assert_eq!(map, {
-                let mut other = numbered((0..count).rev());
-                other.insert("key 0", Value::Null);
-                other
-            });
-            assert_eq!(map.keys().next(), Some("key 0"));
-            assert_eq!(map.len(), count as usize);
-        }
-    }
-
-    /// Some of what may be done, in an order that a number gives.
-    #[test]
-    fn it_is_a_map_whatever_is_done_in_whatever_order() {
-        let mut random = 1_u64;
-        let mut next = |below: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (random >> 33) % below
-        };
-        let (mut map, mut expected) = (Map::new(), BTreeMap::new());
-        for step in 0..20_000_u64 {
-            let key = format!("{}", next(if step % 1_000 < 500 { 24 } else { 60 }));
-            if next(3) == 0 {
-                assert_eq!(map.remove(&key), expected.remove(&key));
-            } else {
-                let value = Value::Number(step.into());
-                assert_eq!(map.insert(&key, value.clone()), expected.insert(key, value));
-            }
-            assert_eq!(map.len(), expected.len());
-            assert_eq!(map.places.is_some(), map.len() > SOME);
-            if step % 50 == 0 {
-                for (key, value) in &mut expected {
-                    assert_eq!(map.get(key), Some(&*value));
-                    assert_eq!(map.get_mut(key), Some(value));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn those_are_equal_that_have_the_same_members() {
-        assert_eq!(numbered(0..30), numbered((0..30).rev()));
-        assert_ne!(numbered(0..30), numbered(1..31));
-        assert_ne!(numbered(0..3), numbered(0..4));
     }
 }
