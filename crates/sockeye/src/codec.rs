@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -6,10 +7,10 @@ use sockeye_proto::engine::Message;
 use sockeye_proto::socket::{
     Arguments, Assembled, DecodeError, Decoder, EncodeError, Encoded, Encoder, Packet, Parser,
     ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket, Payload, ReceivedPacket,
-    Written,
+    Scratch, Written,
 };
 
-use crate::engine::{Panicked, catch, with_encode_scratch};
+use crate::engine::{Panicked, catch, lend};
 use crate::limited::limited;
 
 /// The parser of a server and all of its clients, or of a client: the default one, or one that the program brought
@@ -47,7 +48,7 @@ impl Codec {
         write: impl FnOnce(Encoder<'_>) -> Result<Written<'_>, EncodeError>,
         send: impl FnOnce(PacketForOne<'_>) -> R,
     ) -> Result<R, EncodeError> {
-        with_encode_scratch(|scratch| {
+        with_scratch(|scratch| {
             let packet = write(Encoder::new(scratch, namespace))?;
             Ok(send(match &self.custom {
                 None => PacketForOne::Written(packet),
@@ -65,12 +66,21 @@ impl Codec {
         namespace: &str,
         write: impl FnOnce(&mut Encoder<'_>) -> Result<Encoded, EncodeError>,
     ) -> Result<Encoded, EncodeError> {
-        let packet = with_encode_scratch(|scratch| write(&mut Encoder::new(scratch, namespace)))?;
+        let packet = with_scratch(|scratch| write(&mut Encoder::new(scratch, namespace)))?;
         match &self.custom {
             None => Ok(packet),
             Some(parser) => packet.with_parser(parser, namespace),
         }
     }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+}
+
+/// Lends the thread's buffer for packets that are being written.
+fn with_scratch<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
+    lend(&SCRATCH, Scratch::capacity, use_it)
 }
 
 /// A packet for one receiver, as its parser writes it.

@@ -89,7 +89,7 @@ pub(crate) use id::Id;
 #[cfg(feature = "server")]
 pub(crate) use outbox::Outbox;
 #[cfg(any(feature = "server", feature = "client"))]
-pub(crate) use scratch::with_encode_scratch;
+pub(crate) use scratch::lend;
 #[cfg(feature = "server")]
 pub(crate) use service::empty;
 #[cfg(feature = "server")]

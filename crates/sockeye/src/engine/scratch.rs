@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::thread::LocalKey;
 
-use sockeye_proto::socket::Scratch;
-
 /// What one read takes at most.
 const READ_BYTES: usize = 256 * 1024;
 /// A buffer that grew beyond this for one large packet is given back.
@@ -13,7 +11,6 @@ const KEPT_BYTES: usize = 256 * 1024;
 thread_local! {
     static READ: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static WRITE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static ENCODE: Cell<Scratch> = const { Cell::new(Scratch::new()) };
 }
 
 /// Lends the thread's read buffer, of full length.
@@ -32,14 +29,9 @@ pub(super) fn with_write<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     })
 }
 
-/// Lends the thread's buffer for packets that are being written.
-pub(crate) fn with_encode_scratch<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
-    lend(&ENCODE, Scratch::capacity, use_it)
-}
-
-/// Takes the buffer out while it is lent: user code that runs meanwhile (a `Serialize` that emits,
-/// a handler) finds an empty one.
-fn lend<B: Default, R>(
+/// Lends a thread's buffer, which holds what was left in it. It is taken out while it is lent: user
+/// code that runs meanwhile (a `Serialize` that emits, a handler) finds an empty one.
+pub(crate) fn lend<B: Default, R>(
     slot: &'static LocalKey<Cell<B>>,
     capacity: impl FnOnce(&B) -> usize,
     use_it: impl FnOnce(&mut B) -> R,
