@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use sockeye_proto::socket::{
-    Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, MessagePack, Packet, Parser,
-    ParserInput, Payload, Scratch, ToArguments, Value, is_reserved_event,
+    ArgumentWriter, Arguments, Decoder, Encoded, Encoder, MAX_ATTACHMENTS, MessagePack, Packet,
+    Parser, ParserInput, Payload, Scratch, ToArguments, Value, is_reserved_event,
 };
 
 /// Stands between the packet's text and its attachments; UTF-8 never has it.
@@ -98,6 +98,7 @@ fn check_arguments(packet: &Packet<'_>, arguments: &Arguments<'_>) {
         assert!(expected.eq(values.iter().cloned().map(Some)), "as serde_json decodes them");
     }
     by_another_parser_they_are_the_same(packet.namespace, arguments, &values);
+    behind_bytes_they_are_the_same(packet.namespace, arguments);
     written_again_they_are_the_same(packet.namespace, values);
 }
 
@@ -120,6 +121,31 @@ fn sent_on_they_are_the_same(namespace: &str, kind: Kind<'_>, arguments: &Argume
         assert!(theirs.iter().eq(arguments.iter()));
         assert_eq!(theirs.attachments(), arguments.attachments());
         assert!(encode(namespace, kind, theirs).text().len() <= sent.text().len(), "it grows");
+    });
+}
+
+/// Bytes of a program's own, and behind them what it relays.
+struct Behind<'a>(&'a Value, &'a Arguments<'a>);
+
+impl ToArguments for Behind<'_> {
+    fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
+        self.0.write(writer)?;
+        self.1.write(writer)
+    }
+}
+
+fn behind_bytes_they_are_the_same(namespace: &str, arguments: &Arguments<'_>) {
+    let own = Value::Binary(b"own".to_vec().into());
+    let sent = encode(namespace, Kind::Acknowledgement(7), &Behind(&own, arguments));
+    if arguments.attachments().is_empty() || sent.attachments().len() > MAX_ATTACHMENTS {
+        return;
+    }
+    arrive(&sent, |again| {
+        let theirs = arguments_of(again);
+        let (first, others) = theirs.attachments().split_first().expect("its own");
+        assert_eq!((&first[..], others), (&b"own"[..], arguments.attachments()));
+        let decoded = theirs.skip(1).decode_all::<Value>().ok();
+        assert_eq!(decoded, arguments.decode_all::<Value>().ok());
     });
 }
 

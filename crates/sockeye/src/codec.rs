@@ -80,7 +80,11 @@ thread_local! {
 
 /// Lends the thread's buffer for packets that are being written.
 fn with_scratch<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
-    lend(&SCRATCH, Scratch::capacity, use_it)
+    lend(&SCRATCH, Scratch::capacity, |scratch| {
+        let result = use_it(scratch);
+        scratch.clear();
+        result
+    })
 }
 
 /// A packet for one receiver, as its parser writes it.

@@ -58,7 +58,7 @@ pub use engine::{
 #[cfg(feature = "msgpack")]
 pub use sockeye_proto::socket::MessagePack;
 pub use sockeye_proto::socket::{
-    ArgumentWriter, Arguments, ArgumentsError, EncodeError, FromArguments, Map, OwnedArguments,
-    PacketKind, Parser, ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket,
-    ReceivedPacket, ToArguments, Value,
+    ArgumentWriter, Arguments, ArgumentsError, EncodeError, FromArguments, Map, MapIntoIter,
+    MapIter, OwnedArguments, PacketKind, Parser, ParserDecoder, ParserError, ParserInput,
+    ParserMessage, ParserPacket, ReceivedPacket, ToArguments, Value,
 };

@@ -4,8 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Value;
-use super::json::{Attachments, TextWriter, first_value, replace_lone_surrogates};
+use super::json::{Attachments, TextWriter, first_value, renumber, replace_lone_surrogates};
 
 mod call;
 
@@ -205,7 +204,8 @@ impl<T: Serialize + ?Sized> ToArguments for T {
 impl ToArguments for Arguments<'_> {
     #[inline]
     fn write(&self, writer: &mut ArgumentWriter<'_>) -> serde_json::Result<()> {
-        writer.relay(*self)
+        writer.relay(*self);
+        Ok(())
     }
 }
 
@@ -223,6 +223,9 @@ impl ToArguments for &OwnedArguments {
 }
 
 /// Takes the arguments of one packet as JSON, and the bytes in them as attachments.
+///
+/// An object that looks like what stands for an attachment (`{"_placeholder":true,"num":0}`) is taken for
+/// it by whoever receives it together with bytes, as in the official server.
 #[derive(Debug)]
 pub struct ArgumentWriter<'a> {
     json: &'a mut Vec<u8>,
@@ -266,23 +269,17 @@ impl<'a> ArgumentWriter<'a> {
     }
 
     #[inline]
-    fn relay(&mut self, arguments: Arguments<'_>) -> serde_json::Result<()> {
-        if !self.attachments.is_empty() && !arguments.attachments.is_empty() {
-            return self.renumber(arguments);
-        }
-        if !arguments.list.is_empty() {
+    fn relay(&mut self, arguments: Arguments<'_>) {
+        let Arguments { list, attachments } = arguments;
+        if !list.is_empty() {
             self.comma();
-            self.json.extend_from_slice(arguments.list.as_bytes());
+            match self.attachments.len() {
+                // What stands for their attachments does not when there are others before them.
+                first @ 1.. if !attachments.is_empty() => renumber(list, first, self.json),
+                _ => self.json.extend_from_slice(list.as_bytes()),
+            }
         }
-        arguments.attachments.iter().for_each(|bytes| self.attachments.push(bytes));
-        Ok(())
-    }
-
-    /// What stands for their attachments does not when there are others before them.
-    #[cold]
-    fn renumber(&mut self, arguments: Arguments<'_>) -> serde_json::Result<()> {
-        let values = arguments.decode_all::<Value>().map_err(|error| error.source)?;
-        values.iter().try_for_each(|value| self.value(value))
+        attachments.iter().for_each(|bytes| self.attachments.push(bytes));
     }
 
     fn comma(&mut self) {
@@ -422,15 +419,15 @@ mod tests {
             let (mut json, mut attachments) = (Vec::new(), Attachments::new());
             let mut writer = ArgumentWriter::new(&mut json, &mut attachments, false);
             Both(own, relayed).write(&mut writer).unwrap();
-            let attachments = attachments.iter().map(|frame| frame.payload().to_vec());
+            let attachments = attachments.iter().map(|frame| frame.to_frame().payload().to_vec());
             (String::from_utf8(json).unwrap(), attachments.collect::<Vec<_>>())
         };
         let (json, attachments) = written(Value::Binary(Bytes::from_static(b"a")));
         assert_eq!(
             json,
-            r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},7,[{"_placeholder":true,"num":2}]"#
+            r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":2},7,[{"_placeholder":true,"num":1}]"#
         );
-        assert_eq!(attachments, [b"a", b"c", b"b"]);
+        assert_eq!(attachments, [b"a", b"b", b"c"]);
         let (json, attachments) = written(Value::Null);
         assert_eq!((json, attachments.len()), (format!("null,{list}"), 2));
     }
@@ -450,6 +447,28 @@ mod tests {
         let arguments = Arguments { list: &list, attachments: &attachments };
         assert_eq!(arguments.decode::<Vec<u8>>().unwrap(), [2]);
         assert_eq!(arguments.decode::<Value>().unwrap(), Value::Binary(Bytes::from_static(&[2])));
+    }
+
+    #[test]
+    fn p_08_one_attachment_may_be_named_again_and_again_but_not_fill_the_memory() {
+        let attachments = [Bytes::from(vec![7; 100_000])];
+        let named = |times| {
+            let list = vec![r#"{"_placeholder":true,"num":0}"#; times].join(",");
+            let arguments = Arguments { list: &list, attachments: &attachments };
+            let one = Arguments { list: &format!("[{list}]"), attachments: &attachments }
+                .decode::<Vec<Bytes>>()
+                .map(|all| all.len());
+            let all = arguments.decode_all::<Value>().map(|all| all.len());
+            assert_eq!(one.is_ok(), all.is_ok());
+            (all, arguments.decode::<Bytes>().map(|bytes| bytes.len()))
+        };
+        let (ten, first) = named(10);
+        assert_eq!((ten.unwrap(), first.unwrap()), (10, 100_000));
+        let (many, first) = named(10_000);
+        assert_eq!(first.unwrap(), 100_000, "what is not decoded is not copied");
+        let error = many.unwrap_err();
+        assert_eq!(error.argument(), 11);
+        assert!(error.to_string().contains("names its attachments so often"), "{error}");
     }
 
     #[test]

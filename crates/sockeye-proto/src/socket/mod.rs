@@ -28,7 +28,9 @@ pub use client::{
 };
 pub use connection::{Action, Connection, ConnectionLimits, Violation};
 pub use history::{History, Offset};
-pub use json::{Assembled, DecodeError, Decoder, EncodeError, Encoded, Encoder, Scratch, Written};
+pub use json::{
+    Assembled, DecodeError, Decoder, EncodeError, Encoded, Encoder, Scratch, Written, WrittenFrame,
+};
 #[cfg(feature = "msgpack")]
 pub use msgpack::MessagePack;
 pub use packet::{MAX_ATTACHMENTS, Packet, Payload, is_reserved_event};

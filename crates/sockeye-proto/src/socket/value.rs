@@ -5,10 +5,13 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
-use super::json::Key;
-
+mod attachments;
 mod deserialize;
+mod key;
 mod map;
+
+pub(super) use attachments::Nameable;
+use key::Key;
 
 pub use map::{Map, MapIntoIter, MapIter};
 
@@ -52,14 +55,14 @@ impl Serialize for Value {
 
 impl<'de> de::Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ValueSeed { attachments: &[] }.deserialize(deserializer)
+        ValueSeed { attachments: &Nameable::none() }.deserialize(deserializer)
     }
 }
 
 /// Builds a value and puts attachments where their placeholders stand, by number.
 #[derive(Clone, Copy)]
 pub(super) struct ValueSeed<'a> {
-    pub(super) attachments: &'a [Bytes],
+    pub(super) attachments: &'a Nameable<'a>,
 }
 
 impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
@@ -77,7 +80,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
 /// takes as long as to read it.
 struct InPlace<'a> {
     place: &'a mut Value,
-    attachments: &'a [Bytes],
+    attachments: &'a Nameable<'a>,
 }
 
 impl InPlace<'_> {
@@ -170,7 +173,7 @@ impl<'de> Visitor<'de> for InPlace<'_> {
             members.next_value_seed(InPlace { place: object.place_of(&key), attachments })?;
         }
         *place = match attachment_number(&object, attachments) {
-            Some(number) => Value::Binary(attachment(number, attachments)?),
+            Some(number) => Value::Binary(attachments.take(number)?),
             None => Value::Object(object),
         };
         Ok(())
@@ -180,7 +183,7 @@ impl<'de> Visitor<'de> for InPlace<'_> {
 /// The next item of a list, if there is one.
 struct Item<'a> {
     list: &'a mut Vec<Value>,
-    attachments: &'a [Bytes],
+    attachments: &'a Nameable<'a>,
 }
 
 impl<'de> DeserializeSeed<'de> for Item<'_> {
@@ -194,16 +197,11 @@ impl<'de> DeserializeSeed<'de> for Item<'_> {
     }
 }
 
-fn attachment<E: de::Error>(number: Option<usize>, attachments: &[Bytes]) -> Result<Bytes, E> {
-    let attachment = number.and_then(|number| attachments.get(number));
-    attachment.cloned().ok_or_else(|| E::custom("illegal attachments"))
-}
-
 /// The attachment's number if `object` is a placeholder: `Some(None)` if it names none that could
 /// exist. An object with other keys beside them is a placeholder too, as in the reference; in data
 /// that has no attachments it is just an object.
 #[inline]
-fn attachment_number(object: &Map, attachments: &[Bytes]) -> Option<Option<usize>> {
+fn attachment_number(object: &Map, attachments: &Nameable<'_>) -> Option<Option<usize>> {
     if attachments.is_empty() || object.get("_placeholder") != Some(&Value::Bool(true)) {
         return None;
     }

@@ -54,17 +54,6 @@ impl Outbox {
         }
     }
 
-    /// A frame that nobody else gets. A short one is copied behind the others, which are then written
-    /// as they lie.
-    #[inline]
-    pub(crate) fn push_alone(&mut self, frame: FrameRef<'_>) {
-        if frame.as_bytes().len() <= COPIED_BYTES {
-            self.push_own(frame);
-        } else {
-            self.push(frame.to_frame());
-        }
-    }
-
     /// Nobody has asked not to compress what is queued.
     pub(super) const fn allow_compression(&mut self) {
         self.compressible = true;

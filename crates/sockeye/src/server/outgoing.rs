@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use sockeye_proto::engine::Dialect;
-use sockeye_proto::socket::Encoded;
+use sockeye_proto::socket::{Encoded, WrittenFrame};
 use sockeye_proto::websocket::Frame;
 
 use super::listeners::{Listener, OutgoingListener};
@@ -29,10 +29,9 @@ impl PacketFrames for PacketForOne<'_> {
                 outbox.push_own(packet.text());
                 let as_it_is = dialect.takes_frames_as_they_are();
                 for attachment in packet.attachments() {
-                    if as_it_is {
-                        outbox.push_alone(attachment);
-                    } else {
-                        outbox.push(dialect.frame(attachment.to_frame()));
+                    match attachment {
+                        WrittenFrame::Short(frame) if as_it_is => outbox.push_own(frame),
+                        other => outbox.push(dialect.frame(other.to_frame())),
                     }
                 }
             }

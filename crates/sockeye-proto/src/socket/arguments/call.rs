@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 
-use bytes::Bytes;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor,
 };
@@ -11,7 +10,7 @@ use serde_json::de::StrRead;
 
 use super::{Arguments, ArgumentsError, Shape};
 use crate::socket::json::{Text, Unfit, first_value};
-use crate::socket::value::ValueSeed;
+use crate::socket::value::{Nameable, ValueSeed};
 
 /// The arguments, as many as `T` takes.
 pub(super) fn decode_call<T: DeserializeOwned>(
@@ -35,17 +34,18 @@ fn quickly<'a, T>(
     Arguments { list, attachments }: Arguments<'a>,
     decode: impl FnOnce(&mut Call<Checked<'a>>) -> Result<T, Unfit>,
 ) -> Option<T> {
-    let source = Checked { text: Text::new(list), attachments };
+    let source = Checked { text: Text::new(list), attachments: Nameable::new(attachments) };
     decode(&mut Call { source, taken: 0 }).ok()
 }
 
 /// As all arguments can be decoded; if not, it says why.
 #[inline(never)]
 fn carefully<'a, T>(
-    arguments: Arguments<'a>,
-    decode: impl FnOnce(&mut Call<Arguments<'a>>) -> serde_json::Result<T>,
+    Arguments { list, attachments }: Arguments<'a>,
+    decode: impl FnOnce(&mut Call<Unchecked<'a>>) -> serde_json::Result<T>,
 ) -> Result<T, ArgumentsError> {
-    let mut call = Call { source: arguments, taken: 0 };
+    let source = Unchecked { list, attachments: Nameable::new(attachments) };
+    let mut call = Call { source, taken: 0 };
     decode(&mut call).map_err(|source| ArgumentsError { argument: call.taken, source })
 }
 
@@ -63,7 +63,13 @@ trait Source<'de> {
 /// Arguments that were checked to be JSON: all are, but here it matters.
 struct Checked<'a> {
     text: Text<'a>,
-    attachments: &'a [Bytes],
+    attachments: Nameable<'a>,
+}
+
+/// Arguments of which nothing is known.
+struct Unchecked<'a> {
+    list: &'a str,
+    attachments: Nameable<'a>,
 }
 
 impl<'de> Source<'de> for Checked<'de> {
@@ -81,7 +87,7 @@ impl<'de> Source<'de> for Checked<'de> {
         let value = if attachments.is_empty() {
             seed.deserialize(&mut *text)?
         } else {
-            let value = ValueSeed { attachments }.deserialize(&mut *text)?;
+            let value = ValueSeed { attachments: &*attachments }.deserialize(&mut *text)?;
             seed.deserialize(value).map_err(|_| Unfit)?
         };
         if text.at() == start {
@@ -95,7 +101,7 @@ impl<'de> Source<'de> for Checked<'de> {
     }
 }
 
-impl<'de> Source<'de> for Arguments<'de> {
+impl<'de> Source<'de> for Unchecked<'de> {
     type Error = serde_json::Error;
 
     fn is_over(&mut self) -> bool {
@@ -103,7 +109,8 @@ impl<'de> Source<'de> for Arguments<'de> {
     }
 
     fn take<S: DeserializeSeed<'de>>(&mut self, seed: S) -> serde_json::Result<S::Value> {
-        let Arguments { list, attachments } = *self;
+        let Self { list, attachments } = &*self;
+        let list = *list;
         let mut text = serde_json::Deserializer::from_str(list);
         let value = if attachments.is_empty() {
             seed.deserialize(&mut text)?

@@ -16,7 +16,7 @@ mod tests;
 pub use encoded::{Encoded, Written};
 pub use error::EncodeError;
 pub(in crate::socket) use scratch::Attachments;
-pub use scratch::Scratch;
+pub use scratch::{Scratch, WrittenFrame};
 pub(in crate::socket) use string::write_string;
 
 /// So much higher is the type of an event or acknowledgement that has attachments.

@@ -2,7 +2,6 @@
 
 mod decode;
 mod encode;
-mod key;
 mod placeholder;
 mod plain;
 mod scan;
@@ -13,9 +12,8 @@ mod write;
 pub use decode::{Assembled, DecodeError, Decoder};
 pub(super) use decode::{MAX_ID, packet_of};
 pub(super) use encode::{Attachments, write_string};
-pub use encode::{EncodeError, Encoded, Encoder, Scratch, Written};
-pub(super) use key::Key;
-pub(super) use placeholder::write_placeholder;
+pub use encode::{EncodeError, Encoded, Encoder, Scratch, Written, WrittenFrame};
+pub(super) use placeholder::{renumber, write_placeholder};
 pub(super) use scan::{MAX_DEPTH, first_value};
 pub(super) use surrogates::replace_lone_surrogates;
 pub(super) use text::{Text, Unfit};

@@ -1,19 +1,16 @@
 //! What stands in a packet's text for its attachments: writes it, and checks that every one names an
 //! attachment that the packet has (S-003, S-007).
 
-use std::fmt;
+use std::ops::Range;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::de::StrRead;
-
-use super::key::Key;
-use super::text::Text;
+use super::scan::{NotJson, Scanner};
 
 /// What is before the number in a placeholder, and behind it, as everybody writes it.
 const BEFORE: &str = "{\"_placeholder\":true,\"num\":";
 const BEHIND: &str = "}";
 /// The member that makes a placeholder of an object.
 const NAME: &str = "_placeholder";
+const NUMBER: &str = "num";
 
 /// Writes what stands for the attachment of this number.
 pub(in crate::socket) fn write_placeholder(json: &mut Vec<u8>, number: usize) {
@@ -41,12 +38,16 @@ pub(super) fn usual_placeholder(text: &[u8]) -> Option<(u32, &[u8])> {
     (text.len() - behind.len() > BEFORE.len() + BEHIND.len()).then_some((number, behind))
 }
 
-/// Whether all placeholders in `text`, a list of JSON values in brackets, are in range.
+/// Whether all placeholders in `text` are in range: JSON values with commas between them, or a list of
+/// them.
 ///
-/// What else a decoder may dislike, such as half a surrogate pair, is no concern of this check: it
-/// is judged when the arguments are decoded, as in a packet without attachments.
+/// What a decoder may dislike, such as half a surrogate pair, is no concern of this check: it is
+/// judged when the arguments are decoded, as in a packet without attachments.
 pub(super) fn all_in_range(text: &str, attachments: usize) -> bool {
-    are_usual(text, attachments) || are_in_range(text, attachments)
+    let mut is_in_range = |number: Option<usize>, _: Range<usize>| {
+        if number.is_some_and(|number| number < attachments) { Ok(()) } else { Err(Illegal) }
+    };
+    are_usual(text, attachments) || each_placeholder(text, &mut is_in_range).is_ok()
 }
 
 /// Whether they are written as everybody writes them. Without escapes the name of their first member
@@ -63,88 +64,130 @@ fn are_usual(text: &str, attachments: usize) -> bool {
             .all(|(at, _)| is_usual(at))
 }
 
-fn are_in_range(text: &str, attachments: usize) -> bool {
-    let check = Check { attachments: attachments as u64 };
-    if check.deserialize(&mut Text::new(text)).is_ok() {
-        return true;
-    }
-    let mut json = serde_json::Deserializer::new(StrRead::new(text));
-    !check.deserialize(&mut json).is_err_and(|error| error.is_data())
+/// Appends `list`, whose placeholders are in range, to `json`; their numbers are higher by `first`.
+pub(in crate::socket) fn renumber(list: &str, first: usize, json: &mut Vec<u8>) {
+    let mut copied = 0;
+    let mut write = |number: Option<usize>, place: Range<usize>| {
+        let number = number.ok_or(Illegal)?.saturating_add(first);
+        json.extend_from_slice(list.get(copied..place.start).unwrap_or_default().as_bytes());
+        json.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        copied = place.end;
+        Ok(())
+    };
+    // It was checked.
+    let _ = each_placeholder(list, &mut write);
+    json.extend_from_slice(list.get(copied..).unwrap_or_default().as_bytes());
 }
 
-#[derive(Clone, Copy)]
-struct Check {
-    attachments: u64,
-}
+/// A placeholder that names no attachment, or text that was not checked to be JSON.
+#[derive(Debug)]
+struct Illegal;
 
-/// What a checked value was, as far as a placeholder's fields need to know.
-enum Seen {
-    True,
-    Number(u64),
-    Other,
-}
-
-impl<'de> DeserializeSeed<'de> for Check {
-    type Value = Seen;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
-        deserializer.deserialize_any(self)
+impl From<NotJson> for Illegal {
+    fn from(NotJson: NotJson) -> Self {
+        Self
     }
 }
 
-impl<'de> Visitor<'de> for Check {
-    type Value = Seen;
+/// Told the number of a placeholder, `None` if it is none, and where it stands.
+type Found<'a> = dyn FnMut(Option<usize>, Range<usize>) -> Result<(), Illegal> + 'a;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+/// Looks for the placeholders in JSON values with commas between them, in their order.
+fn each_placeholder(text: &str, found: &mut Found<'_>) -> Result<(), Illegal> {
+    let mut walk = Walk { text, scanner: Scanner::new(text), found };
+    while !walk.scanner.at_end() {
+        walk.value()?;
+        walk.scanner.space();
+        walk.comma();
+    }
+    Ok(())
+}
+
+/// A way through JSON that was scanned before, and so is not nested too deep to recurse.
+struct Walk<'a, 'b> {
+    text: &'a str,
+    scanner: Scanner<'a>,
+    found: &'b mut Found<'b>,
+}
+
+impl Walk<'_, '_> {
+    fn value(&mut self) -> Result<(), Illegal> {
+        self.scanner.space();
+        match self.scanner.peek() {
+            Some(b'{') => self.object(),
+            Some(b'[') => self.list(),
+            _ => Ok(self.scanner.value()?),
+        }
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Seen, E> {
-        Ok(if value { Seen::True } else { Seen::Other })
+    fn list(&mut self) -> Result<(), Illegal> {
+        self.scanner.expect(b'[')?;
+        while !self.is_over(b']') {
+            self.value()?;
+            self.comma();
+        }
+        Ok(self.scanner.expect(b']')?)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Seen, E> {
-        Ok(Seen::Number(number))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Seen, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Seen, A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(Seen::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Seen, A::Error> {
-        let (mut placeholder, mut number) = (false, None);
-        while let Some(key) = entries.next_key_seed(Key)? {
-            let value = entries.next_value_seed(self)?;
-            match &*key {
-                NAME => placeholder = matches!(value, Seen::True),
-                "num" => {
-                    number = if let Seen::Number(number) = value { Some(number) } else { None }
-                }
-                _ => {}
+    fn object(&mut self) -> Result<(), Illegal> {
+        let (mut is_placeholder, mut number) = (false, 0..0);
+        self.scanner.expect(b'{')?;
+        while !self.is_over(b'}') {
+            let key = self.key()?;
+            self.scanner.space();
+            let start = self.scanner.at;
+            self.value()?;
+            let place = start..self.scanner.at;
+            // Of a key given twice the last value counts.
+            match key {
+                Some(Key::Placeholder) => is_placeholder = self.text.get(place) == Some("true"),
+                Some(Key::Number) => number = place,
+                None => {}
             }
+            self.comma();
         }
-        if placeholder && number.is_none_or(|number| number >= self.attachments) {
-            return Err(de::Error::custom("illegal attachments"));
+        self.scanner.expect(b'}')?;
+        if !is_placeholder {
+            return Ok(());
         }
-        Ok(Seen::Other)
+        let digits = self.text.get(number.clone()).unwrap_or_default();
+        (self.found)(digits.parse().ok(), number)
     }
+
+    /// Steps over a key and its colon: whether it is one that counts.
+    fn key(&mut self) -> Result<Option<Key>, Illegal> {
+        let start = self.scanner.at;
+        let escaped = self.scanner.string()?;
+        let json = self.text.get(start..self.scanner.at).unwrap_or_default();
+        self.scanner.expect(b':')?;
+        // What cannot be decoded, being half a character, is neither.
+        let own = if escaped { serde_json::from_str::<String>(json).ok() } else { None };
+        let key = own.as_deref().unwrap_or_else(|| json.trim_matches('"'));
+        Ok(match key {
+            NAME => Some(Key::Placeholder),
+            NUMBER => Some(Key::Number),
+            _ => None,
+        })
+    }
+
+    /// Whether the bracket is next.
+    fn is_over(&mut self, bracket: u8) -> bool {
+        self.scanner.space();
+        self.scanner.peek() == Some(bracket)
+    }
+
+    fn comma(&mut self) {
+        self.scanner.space();
+        if self.scanner.peek() == Some(b',') {
+            self.scanner.at += 1;
+        }
+    }
+}
+
+/// The keys of a placeholder.
+enum Key {
+    Placeholder,
+    Number,
 }
 
 #[cfg(test)]
@@ -152,7 +195,7 @@ mod tests {
     use super::*;
 
     /// Texts of one argument list each, with two attachments: whether all placeholders are in range.
-    const TEXTS: [(&str, bool); 20] = [
+    const TEXTS: [(&str, bool); 30] = [
         (r#"["e",{"_placeholder":true,"num":0}]"#, true),
         (r#"["e",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#, true),
         (r#"["e",{"_placeholder":true,"num":2}]"#, false),
@@ -173,13 +216,42 @@ mod tests {
         (r#"["e","_placeholder",{"x_placeholder":true,"num":2}]"#, true),
         (r#"["e",{"_placeholder":true,"num":0},{"_placeholder":1,"num":9}]"#, true),
         (r#"["_placeholder",{"a_b":"_","_":1}]"#, true),
+        // What is before it cannot be decoded.
+        (r#"["e",1e400,{"_placeholder":true,"num":9}]"#, false),
+        (r#"["e","\ud800",{"_placeholder":true,"num":9}]"#, false),
+        (r#"["e",{"\ud800":1,"_placeholder":true,"num":9}]"#, false),
+        (r#"["e",{"\ud800":1},1e400,{"_placeholder":true,"num":1}]"#, true),
+        (r#"["e",{"_placeholder":true,"num":0,"num":9}]"#, false),
+        (r#"["e",{"_placeholder":true,"num":9,"num":0}]"#, true),
+        (r#"["e",{"_placeholder":true,"_placeholder":false,"num":9}]"#, true),
+        (r#"["e",{"_placeholder":[{"_placeholder":true,"num":9}],"num":9}]"#, false),
+        (r#"["e",{"_placeholder":true,"n\u0075m":9}]"#, false),
+        (r#"["é_placeholder",{"é":[],"è":{}},{"_placeholder":true,"num":9}]"#, false),
     ];
 
     #[test]
     fn s_007_a_placeholder_is_in_range_however_it_is_written() {
         for (text, in_range) in TEXTS {
-            assert_eq!(are_in_range(text, 2), in_range, "{text}");
             assert_eq!(all_in_range(text, 2), in_range, "{text}");
+            assert!(in_range || !are_usual(text, 2), "{text}");
+            let list = &text[1..text.len() - 1];
+            assert_eq!(all_in_range(list, 2), in_range, "{text}");
+        }
+    }
+
+    #[test]
+    fn renumbered_only_the_numbers_of_placeholders_change() {
+        for (list, expected) in [
+            ("", ""),
+            (r#"1e400, "\ud800""#, r#"1e400, "\ud800""#),
+            (
+                r#"{"_placeholder":true,"num":0},{"num":0}, [ { "num" : 1 , "_placeholder" : true } ]"#,
+                r#"{"_placeholder":true,"num":9},{"num":0}, [ { "num" : 10 , "_placeholder" : true } ]"#,
+            ),
+        ] {
+            let mut json = Vec::new();
+            renumber(list, 9, &mut json);
+            assert_eq!(str::from_utf8(&json), Ok(expected));
         }
     }
 

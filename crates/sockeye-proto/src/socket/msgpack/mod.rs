@@ -15,7 +15,7 @@ use super::parser::{
     PacketKind, Parser, ParserDecoder, ParserError, ParserInput, ParserMessage, ParserPacket,
     ReceivedPacket,
 };
-use super::value::ValueSeed;
+use super::value::{Nameable, ValueSeed};
 use super::{DecodeError, Value};
 use json::{Binary, Json, to_json};
 use read::{Fields, ReadError, fields};
@@ -84,6 +84,7 @@ fn read(message: ParserInput<'_>) -> Result<Fields<'_>, ReadError> {
 
 fn value(json: Json) -> Result<Value, ReadError> {
     let Json { text, attachments } = json;
+    let attachments = Nameable::new(&attachments);
     let value = ValueSeed { attachments: &attachments };
     let value = value.deserialize(&mut serde_json::Deserializer::from_str(&text));
     value.map_err(|_| ReadError::Packet(DecodeError::IllegalAttachment))

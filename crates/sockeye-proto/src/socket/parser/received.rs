@@ -39,7 +39,7 @@ impl ReceivedPacket {
             }
             Some(data) => {
                 check_depth(&data)?;
-                writer.value(data)?;
+                writer.value(&data)?;
             }
             None => {}
         }
@@ -80,16 +80,16 @@ struct Writer {
 
 impl Writer {
     /// Recursive: the depth has been checked.
-    fn value(&mut self, value: Value) -> Result<(), DecodeError> {
+    fn value(&mut self, value: &Value) -> Result<(), DecodeError> {
         match value {
             Value::Binary(bytes) => {
                 let number = self.attachments.len();
-                self.attachments.push(bytes);
+                self.attachments.push(bytes.clone());
                 write_placeholder(&mut self.json, number);
             }
             Value::Array(items) => {
                 self.json.push(b'[');
-                for (index, item) in items.into_iter().enumerate() {
+                for (index, item) in items.iter().enumerate() {
                     self.comma(index);
                     self.value(item)?;
                 }
@@ -97,15 +97,15 @@ impl Writer {
             }
             Value::Object(entries) => {
                 self.json.push(b'{');
-                for (index, (key, value)) in entries.into_iter().enumerate() {
+                for (index, (key, value)) in entries.iter().enumerate() {
                     self.comma(index);
-                    write_string(&mut self.json, &key).map_err(|_| DecodeError::InvalidPayload)?;
+                    write_string(&mut self.json, key).map_err(|_| DecodeError::InvalidPayload)?;
                     self.json.push(b':');
                     self.value(value)?;
                 }
                 self.json.push(b'}');
             }
-            scalar => self.scalar(&scalar)?,
+            scalar => self.scalar(scalar)?,
         }
         Ok(())
     }

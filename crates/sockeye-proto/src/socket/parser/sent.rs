@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::de::DeserializeSeed;
 
 use super::{PacketKind, Parser, ParserError, ParserMessage, ParserPacket};
-use crate::socket::value::ValueSeed;
+use crate::socket::value::{Nameable, ValueSeed};
 use crate::socket::{EncodeError, Encoded, Value};
 use crate::websocket::{Frame, Opcode};
 
@@ -104,7 +104,7 @@ fn data(payload: &[u8], packet: &Encoded) -> serde_json::Result<Option<Value>> {
     }
     let attachments: Vec<_> = packet.attachments().map(Bytes::copy_from_slice).collect();
     let mut json = serde_json::Deserializer::from_slice(payload);
-    ValueSeed { attachments: &attachments }.deserialize(&mut json).map(Some)
+    ValueSeed { attachments: &Nameable::new(&attachments) }.deserialize(&mut json).map(Some)
 }
 
 #[cfg(test)]

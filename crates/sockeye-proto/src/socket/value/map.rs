@@ -2,6 +2,7 @@
 
 use std::{fmt, mem};
 
+use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::Value;
@@ -21,8 +22,8 @@ const ROOM_BYTES: usize = 32;
 /// The members of an object, each key once, in the order in which they came: as in JavaScript, but
 /// that keys which are numbers have no place of their own.
 ///
-/// A member is found in constant time, or among the few there are. However many keys there are, they
-/// take one allocation.
+/// The keys of up to 16 members take one allocation, and are looked at one by one; those of more have an
+/// index.
 #[derive(Clone, Default)]
 pub struct Map {
     keys: Keys,
@@ -101,7 +102,8 @@ impl Map {
         &mut self.members.push_mut(Member { key_end, value: Value::Null }).value
     }
 
-    /// Takes a member out; those behind it move up, which takes time for each of them.
+    /// Takes a member out; those behind it move up, which takes time for each of them: to take out
+    /// several, see [`retain`](Self::retain).
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let place = self.place(key)?;
         let Member { key_end, value } = self.members.remove(place);
@@ -109,6 +111,14 @@ impl Map {
         behind.iter_mut().for_each(|member| member.key_end -= key.len());
         self.keys.remove(key, key_end, place, self.members.len());
         Some(value)
+    }
+
+    /// Keeps only the members of which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
+        let members = mem::take(self).into_iter();
+        self.extend(
+            members.filter_map(|(key, mut value)| keep(&key, &mut value).then_some((key, value))),
+        );
     }
 
     /// The members, in their order.
@@ -154,6 +164,15 @@ impl fmt::Debug for Map {
 impl Serialize for Map {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Map {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Object(map) => Ok(map),
+            _ => Err(de::Error::custom("no object, where one was expected")),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use super::{Attachments, EncodeError};
+use super::{Attachments, EncodeError, WrittenFrame};
 use crate::socket::Offset;
 use crate::socket::parser::Translated;
 use crate::websocket::{Frame, FrameRef, Opcode};
@@ -103,7 +103,7 @@ impl Encoded {
 }
 
 /// A packet as it was just written, which lies in the encoder's [`Scratch`](super::Scratch): for who has
-/// one receiver for it, which costs no allocation then.
+/// one receiver for it, which costs no allocation then, but for each attachment of more than 32 KiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
     pub(super) text: FrameRef<'a>,
@@ -118,14 +118,14 @@ impl Written<'_> {
     }
 
     /// The frames behind it.
-    pub fn attachments(&self) -> impl ExactSizeIterator<Item = FrameRef<'_>> {
+    pub fn attachments(&self) -> impl ExactSizeIterator<Item = WrittenFrame<'_>> {
         self.attachments.iter()
     }
 
     /// The same packet, for any number of receivers.
     #[must_use]
     pub fn into_encoded(self) -> Encoded {
-        let attachments = self.attachments.iter().map(FrameRef::to_frame).collect();
+        let attachments = self.attachments.iter().map(WrittenFrame::to_frame).collect();
         Encoded::new(self.text.to_frame(), attachments)
     }
 }

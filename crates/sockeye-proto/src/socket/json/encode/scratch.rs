@@ -1,4 +1,7 @@
-use crate::websocket::{FrameRef, Opcode, append_frame};
+use crate::websocket::{Frame, FrameRef, Opcode, append_frame};
+
+/// Longer attachments have memory of their own: to share it costs less than another copy.
+const SHORT_BYTES: usize = 32 * 1024;
 
 /// What an [`Encoder`](super::Encoder) writes into, over and over: its memory is used again for the next
 /// packet. What it holds in between is of no meaning.
@@ -15,49 +18,84 @@ impl Scratch {
         Self { text: Vec::new(), attachments: Attachments::new() }
     }
 
-    /// How much memory it holds, in bytes.
+    /// How much memory it uses again, in bytes.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.text.capacity() + self.attachments.frames.capacity()
+        self.text.capacity() + self.attachments.short.capacity()
+    }
+
+    /// Lets go of long attachments, whose memory is not used again.
+    pub fn clear(&mut self) {
+        self.attachments.clear();
     }
 }
 
-/// The attachments of a packet: finished frames, one behind the other.
+/// The attachments of a packet: finished frames.
 #[derive(Debug, Default)]
 pub(in crate::socket) struct Attachments {
-    frames: Vec<u8>,
-    count: usize,
+    /// All of them, in their order. `None`: a short one.
+    frames: Vec<Option<Frame>>,
+    /// The short ones, one behind the other.
+    short: Vec<u8>,
 }
 
 impl Attachments {
     pub(in crate::socket) const fn new() -> Self {
-        Self { frames: Vec::new(), count: 0 }
+        Self { frames: Vec::new(), short: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
         self.frames.clear();
-        self.count = 0;
+        self.short.clear();
     }
 
     pub(in crate::socket) fn push(&mut self, bytes: &[u8]) {
-        append_frame(&mut self.frames, Opcode::Binary, bytes);
-        self.count += 1;
+        if bytes.len() > SHORT_BYTES {
+            self.frames.push(Some(Frame::binary(bytes)));
+        } else {
+            append_frame(&mut self.short, Opcode::Binary, bytes);
+            self.frames.push(None);
+        }
     }
 
     pub(in crate::socket) const fn len(&self) -> usize {
-        self.count
+        self.frames.len()
     }
 
     pub(in crate::socket) const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.frames.is_empty()
     }
 
-    pub(in crate::socket) fn iter(&self) -> impl ExactSizeIterator<Item = FrameRef<'_>> {
-        let mut rest = self.frames.as_slice();
-        (0..self.count).map(move |_| {
-            let (frame, behind) = FrameRef::split_first(rest).unwrap_or_default();
-            rest = behind;
-            frame
+    pub(in crate::socket) fn iter(&self) -> impl ExactSizeIterator<Item = WrittenFrame<'_>> {
+        let mut short = self.short.as_slice();
+        self.frames.iter().map(move |long| {
+            if let Some(frame) = long {
+                return WrittenFrame::Long(frame);
+            }
+            let (frame, behind) = FrameRef::split_first(short).unwrap_or_default();
+            short = behind;
+            WrittenFrame::Short(frame)
         })
+    }
+}
+
+/// An attachment of a packet as it was just written.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a frame is lent or shared")]
+pub enum WrittenFrame<'a> {
+    /// It lies in the [`Scratch`].
+    Short(FrameRef<'a>),
+    /// It has memory of its own.
+    Long(&'a Frame),
+}
+
+impl WrittenFrame<'_> {
+    /// The same frame, shared.
+    #[must_use]
+    pub fn to_frame(self) -> Frame {
+        match self {
+            Self::Short(frame) => frame.to_frame(),
+            Self::Long(frame) => frame.clone(),
+        }
     }
 }

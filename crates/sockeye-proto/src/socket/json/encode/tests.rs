@@ -62,6 +62,38 @@ fn bytes_anywhere_become_attachments() {
 }
 
 #[test]
+fn short_and_long_attachments_keep_their_order() {
+    let bytes = |length, byte| Value::Binary(Bytes::from(vec![byte; length]));
+    let arguments =
+        Value::Array(vec![bytes(40_000, 1), bytes(3, 2), bytes(32_768, 3), bytes(32_769, 4)]);
+    let mut scratch = Scratch::new();
+    let written = Encoder::new(&mut scratch, "/").write_event("e", None, &arguments).unwrap();
+    let is_long = |frame| matches!(frame, WrittenFrame::Long(_));
+    assert!(written.attachments().map(is_long).eq([true, false, false, true]));
+    let encoded = written.into_encoded();
+    let found = encoded.attachments().map(|bytes| (bytes.len(), bytes[0]));
+    assert!(found.eq([(40_000, 1), (3, 2), (32_768, 3), (32_769, 4)]));
+    scratch.clear();
+    assert!(scratch.capacity() < 50_000, "what is long is not kept");
+}
+
+#[test]
+fn a_packet_that_failed_leaves_nothing_behind() {
+    struct Failing;
+    impl Serialize for Failing {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no"))
+        }
+    }
+    let mut scratch = Scratch::new();
+    let mut encoder = Encoder::new(&mut scratch, "/");
+    let error = encoder.event("e", None, &(Bytes::from_static(&[1]), "text", Failing));
+    assert!(matches!(error, Err(EncodeError::Json(_))));
+    let next = encoder.event("e", None, &7).unwrap();
+    assert_eq!((text(&next).as_str(), next.attachments().len()), ("2[\"e\",7]", 0));
+}
+
+#[test]
 fn the_servers_answers_are_the_references() {
     let mut scratch = Scratch::new();
     let mut encoder = Encoder::new(&mut scratch, "/nope");

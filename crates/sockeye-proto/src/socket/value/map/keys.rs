@@ -1,11 +1,11 @@
 //! The keys of a map. Never looks at its values.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::mem;
 
 use super::Member;
 
-/// With more members than this, keys are looked up by their hash.
+/// With more members than this there is an index of their keys.
 pub(super) const FEW: usize = 16;
 
 /// All of them, one behind the other; where each ends, its [`Member`] says.
@@ -18,7 +18,7 @@ pub(super) enum Keys {
 #[derive(Clone)]
 pub(super) struct Many {
     all: String,
-    places: HashMap<String, usize>,
+    places: BTreeMap<String, usize>,
 }
 
 impl Default for Keys {

@@ -80,3 +80,22 @@ fn those_are_equal_that_have_the_same_members() {
 fn a_value_takes_48_bytes() {
     assert_eq!((size_of::<Map>(), size_of::<Value>()), (48, 48));
 }
+
+#[test]
+fn what_is_kept_keeps_its_order() {
+    for count in [3, 40] {
+        let mut map = numbered((0..count).rev());
+        map.retain(|_, value| !matches!(value, Value::Number(n) if n.as_u64() == Some(1)));
+        assert_eq!(map.len(), count as usize - 1);
+        assert_eq!(keys(&map), keys(&numbered((0..count).rev().filter(|key| *key != 1))));
+        map.retain(|_, _| false);
+        assert!(map.is_empty());
+    }
+}
+
+#[test]
+fn an_object_is_decoded_as_a_map_and_nothing_else_is() {
+    let map: Map = serde_json::from_str(r#"{"b":1,"a":{"c":[]},"b":2}"#).unwrap();
+    assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"b":2,"a":{"c":[]}}"#);
+    assert!(serde_json::from_str::<Map>("[1]").is_err());
+}
