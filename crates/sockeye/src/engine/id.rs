@@ -53,18 +53,26 @@ impl Id {
             Kind::Long(text) => text,
         }
     }
-}
 
-/// As its text, so that a map of ids can be asked by text.
-impl Hash for Id {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Short(text) => text,
+            Kind::Long(text) => text.as_bytes(),
+        }
     }
 }
 
-impl Borrow<str> for Id {
-    fn borrow(&self) -> &str {
-        self.as_str()
+/// As the bytes of its text, so that a map of ids can be asked by them, without a look at whether they
+/// are text.
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl Borrow<[u8]> for Id {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 

@@ -208,7 +208,7 @@ impl<C: Connector> Engine<C> {
     }
 
     pub(super) fn session(&self, sid: &str) -> Option<Arc<Session>> {
-        self.shared.sessions.read().get(sid).cloned()
+        self.shared.sessions.read().get(sid.as_bytes()).cloned()
     }
 
     pub(super) fn is_closed(&self) -> bool {

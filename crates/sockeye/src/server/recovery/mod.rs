@@ -85,14 +85,14 @@ impl Recovery {
         pid: &str,
         offset: Option<Offset>,
     ) -> Result<(Socket, Arc<Track>), NotRecovered> {
-        let track = self.tracks.lock().get(pid).cloned().ok_or(NotRecovered::Unknown)?;
+        let track = self.tracks.lock().get(pid.as_bytes()).cloned().ok_or(NotRecovered::Unknown)?;
         track.can_resume(namespace, offset)?;
         Ok((track.socket().ok_or(NotRecovered::Unknown)?, track))
     }
 
     /// The client that knows this secret is a new one from now on.
     pub(super) fn give_up(&self, namespace: &str, pid: &str) {
-        let track = self.tracks.lock().get(pid).cloned();
+        let track = self.tracks.lock().get(pid.as_bytes()).cloned();
         if let Some(track) = track.filter(|track| track.is_in(namespace)) {
             track.give_up();
         }
@@ -173,7 +173,7 @@ impl Recovery {
             }
             let (until, pid) = away.pop_front()?;
             drop(away);
-            let track = self.tracks.lock().get(pid.as_str()).cloned();
+            let track = self.tracks.lock().get(&pid).cloned();
             if let Some(track) = track.filter(|track| track.is_away_since(until, &self.options)) {
                 track.lose();
             }

@@ -205,7 +205,7 @@ impl Rooms {
             // A client that has come back is the same sender, though it has another socket.
             !socket.takes_events()
                 || target.sender.as_ref().is_some_and(|sender| sender.key() == socket.key())
-                || excepted.contains(socket.id())
+                || excepted.contains(socket.id().as_bytes())
         };
         match target.rooms.as_slice() {
             [] => ahead(&self.everyone()).filter(|socket| !skipped(socket)).for_each(visit),
