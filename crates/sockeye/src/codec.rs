@@ -75,12 +75,14 @@ impl Codec {
 }
 
 thread_local! {
-    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 /// Lends the thread's buffer for packets that are being written.
 fn with_scratch<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
-    lend(&SCRATCH, Scratch::capacity, |scratch| {
+    let capacity = |scratch: &Option<Box<Scratch>>| scratch.as_deref().map_or(0, Scratch::capacity);
+    lend(&SCRATCH, capacity, |scratch| {
+        let scratch = scratch.get_or_insert_default();
         let result = use_it(scratch);
         scratch.clear();
         result
