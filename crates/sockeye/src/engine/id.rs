@@ -54,7 +54,7 @@ impl Id {
         }
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Kind::Short(text) => text,
             Kind::Long(text) => text.as_bytes(),
@@ -116,6 +116,18 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_hashed_and_found_as_its_bytes_are() {
+        let hasher = std::hash::RandomState::new();
+        let hash = |id: &Id| std::hash::BuildHasher::hash_one(&hasher, id);
+        for text in ["", "exactly twenty chars", "/chat#longer than twenty"] {
+            let id = Id::from_text(text);
+            assert_eq!(hash(&id), std::hash::BuildHasher::hash_one(&hasher, text.as_bytes()));
+            let ids = std::collections::HashSet::from([id]);
+            assert!(ids.contains(text.as_bytes()));
+        }
+    }
 
     #[test]
     fn ids_are_20_url_safe_characters_and_differ() {

@@ -19,7 +19,7 @@ pub(super) struct SocketSet {
 impl SocketSet {
     /// Adds a socket; `false` if there is one with its id.
     pub(super) fn insert(&mut self, socket: Socket) -> bool {
-        if self.get(socket.id()).is_some() {
+        if self.place_of(socket.key().as_bytes()).is_some() {
             return false;
         }
         let Self { list, index, hasher } = self;
@@ -34,10 +34,9 @@ impl SocketSet {
 
     /// Puts a socket in the place of another one with its id; `false` if there is none.
     pub(super) fn replace(&mut self, socket: &Socket) -> bool {
-        let hash = self.hasher.hash_one(socket.id());
-        let place = self.index.find(hash, |place| self.list[*place as usize].id() == socket.id());
+        let place = self.place_of(socket.key().as_bytes());
         if let Some(place) = place {
-            Arc::make_mut(&mut self.list)[*place as usize] = socket.clone();
+            Arc::make_mut(&mut self.list)[place] = socket.clone();
         }
         place.is_some()
     }
@@ -68,9 +67,15 @@ impl SocketSet {
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Socket> {
+        self.list.get(self.place_of(id.as_bytes())?)
+    }
+
+    /// Where the socket with this id is.
+    fn place_of(&self, id: &[u8]) -> Option<usize> {
+        let key = |place: &u32| self.list[*place as usize].key();
+        // An id is hashed as its bytes are.
         let hash = self.hasher.hash_one(id);
-        let place = self.index.find(hash, |place| self.list[*place as usize].id() == id)?;
-        self.list.get(*place as usize)
+        self.index.find(hash, |place| key(place).as_bytes() == id).map(|place| *place as usize)
     }
 
     pub(super) fn is_empty(&self) -> bool {
