@@ -5,6 +5,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
+use super::json::placeholder;
+
 mod attachments;
 mod deserialize;
 mod key;
@@ -202,9 +204,9 @@ impl<'de> DeserializeSeed<'de> for Item<'_> {
 /// that has no attachments it is just an object.
 #[inline]
 fn attachment_number(object: &Map, attachments: &Nameable<'_>) -> Option<Option<usize>> {
-    if attachments.is_empty() || object.get("_placeholder") != Some(&Value::Bool(true)) {
+    if attachments.is_empty() || object.get(placeholder::NAME) != Some(&Value::Bool(true)) {
         return None;
     }
-    let Some(Value::Number(number)) = object.get("num") else { return Some(None) };
+    let Some(Value::Number(number)) = object.get(placeholder::NUMBER) else { return Some(None) };
     Some(number.as_u64().and_then(|number| usize::try_from(number).ok()))
 }

@@ -2,7 +2,7 @@
 
 mod decode;
 mod encode;
-mod placeholder;
+pub(super) mod placeholder;
 mod plain;
 mod scan;
 mod surrogates;

@@ -8,9 +8,10 @@ use super::scan::{NotJson, Scanner};
 /// What is before the number in a placeholder, and behind it, as everybody writes it.
 const BEFORE: &str = "{\"_placeholder\":true,\"num\":";
 const BEHIND: &str = "}";
-/// The member that makes a placeholder of an object.
-const NAME: &str = "_placeholder";
-const NUMBER: &str = "num";
+/// The member that makes a placeholder of an object, if it is `true`.
+pub(in crate::socket) const NAME: &str = "_placeholder";
+/// The member that says which attachment it stands for.
+pub(in crate::socket) const NUMBER: &str = "num";
 
 /// Writes what stands for the attachment of this number.
 pub(in crate::socket) fn write_placeholder(json: &mut Vec<u8>, number: usize) {
@@ -66,16 +67,21 @@ fn are_usual(text: &str, attachments: usize) -> bool {
 
 /// Appends `list`, whose placeholders are in range, to `json`; their numbers are higher by `first`.
 pub(in crate::socket) fn renumber(list: &str, first: usize, json: &mut Vec<u8>) {
-    let mut copied = 0;
-    let mut write = |number: Option<usize>, place: Range<usize>| {
-        let number = number.ok_or(Illegal)?.saturating_add(first);
-        json.extend_from_slice(list.get(copied..place.start).unwrap_or_default().as_bytes());
-        json.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        copied = place.end;
+    let mut numbers = Vec::new();
+    let mut note = |number: Option<usize>, place: Range<usize>| {
+        numbers.push((place.start, place.end, number.ok_or(Illegal)?));
         Ok(())
     };
     // It was checked.
-    let _ = each_placeholder(list, &mut write);
+    let _ = each_placeholder(list, &mut note);
+    numbers.sort_unstable();
+    let mut copied = 0;
+    for (start, end, number) in numbers {
+        json.extend_from_slice(list.get(copied..start).unwrap_or_default().as_bytes());
+        let number = number.saturating_add(first);
+        json.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        copied = end;
+    }
     json.extend_from_slice(list.get(copied..).unwrap_or_default().as_bytes());
 }
 
@@ -92,12 +98,12 @@ impl From<NotJson> for Illegal {
 /// Told the number of a placeholder, `None` if it is none, and where it stands.
 type Found<'a> = dyn FnMut(Option<usize>, Range<usize>) -> Result<(), Illegal> + 'a;
 
-/// Looks for the placeholders in JSON values with commas between them, in their order.
+/// Looks for the placeholders in JSON values with commas between them. One that is inside another comes
+/// before it.
 fn each_placeholder(text: &str, found: &mut Found<'_>) -> Result<(), Illegal> {
     let mut walk = Walk { text, scanner: Scanner::new(text), found };
     while !walk.scanner.at_end() {
         walk.value()?;
-        walk.scanner.space();
         walk.comma();
     }
     Ok(())
@@ -247,6 +253,10 @@ mod tests {
             (
                 r#"{"_placeholder":true,"num":0},{"num":0}, [ { "num" : 1 , "_placeholder" : true } ]"#,
                 r#"{"_placeholder":true,"num":9},{"num":0}, [ { "num" : 10 , "_placeholder" : true } ]"#,
+            ),
+            (
+                r#"{"_placeholder":true,"num":0,"more":{"_placeholder":true,"num":1}},7"#,
+                r#"{"_placeholder":true,"num":9,"more":{"_placeholder":true,"num":10}},7"#,
             ),
         ] {
             let mut json = Vec::new();
