@@ -21,7 +21,7 @@ impl Scratch {
     /// How much memory it uses again, in bytes.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.text.capacity() + self.attachments.short.capacity()
+        self.text.capacity() + self.attachments.capacity()
     }
 
     /// Lets go of long attachments, whose memory is not used again.
@@ -42,6 +42,10 @@ pub(in crate::socket) struct Attachments {
 impl Attachments {
     pub(in crate::socket) const fn new() -> Self {
         Self { frames: Vec::new(), short: Vec::new() }
+    }
+
+    const fn capacity(&self) -> usize {
+        self.short.capacity() + self.frames.capacity() * size_of::<Option<Frame>>()
     }
 
     pub(super) fn clear(&mut self) {

@@ -75,6 +75,9 @@ fn short_and_long_attachments_keep_their_order() {
     assert!(found.eq([(40_000, 1), (3, 2), (32_768, 3), (32_769, 4)]));
     scratch.clear();
     assert!(scratch.capacity() < 50_000, "what is long is not kept");
+    let many = vec![bytes(0, 0); 10_000];
+    Encoder::new(&mut scratch, "/").write_event("e", None, &many).unwrap();
+    assert!(scratch.capacity() > 10_000 * size_of::<Frame>(), "their list is memory, too");
 }
 
 #[test]
